@@ -1,0 +1,220 @@
+//! What the panels asked for.
+
+use super::{App, LIMIT, drops, frame};
+use crate::domain::{CropRect, MatchOptions, PhotoId};
+use crate::jobs::{Dialog, Mark, QueryPhoto, Request, SearchRequest};
+use crate::ui::command::{Action, Command};
+use crate::ui::state::{ProjectState, Query, Ribbons, Said};
+
+impl App {
+    pub(super) fn obey(&mut self, ctx: &egui::Context, command: Command) {
+        match command {
+            Command::Act(action) => self.act(ctx, action),
+            Command::SearchFile(path) => self.search(ctx, QueryPhoto::File(path)),
+            Command::SearchExample(photo) => self.search(ctx, QueryPhoto::Project(photo)),
+            Command::SetCrop(crop) => self.set_crop(crop),
+            Command::SetOptions(options) => self.set_options(options),
+            Command::SetRibbons(ribbons) => self.prefs.ribbons = ribbons,
+            Command::SetView(view) => self.prefs.view = view,
+            Command::SetTheme(theme) => {
+                self.prefs.theme = theme;
+                ctx.set_theme(theme);
+            }
+            Command::SetReducedMotion(reduced) => {
+                self.prefs.reduced_motion = reduced;
+                self.apply_motion(ctx);
+            }
+            Command::CompareWith(baseline) => self.session.baseline = baseline,
+            Command::Select(photo) => self.select(photo, true),
+            Command::PointAt(pointed) => self.session.pointed = pointed,
+            Command::Mark(mark) => self.mark(mark),
+            Command::UseModel(checkpoint) => self.backend.submit(Request::UseModel { checkpoint }),
+            Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
+        }
+    }
+
+    fn act(&mut self, ctx: &egui::Context, action: Action) {
+        if self.session.shortcuts_open && !frame::allowed_under_sheet(action) {
+            return;
+        }
+        match action {
+            Action::OpenPhoto => self.backend.submit(Request::AskPath(Dialog::OpenPhoto)),
+            Action::OpenProject => self.backend.submit(Request::AskPath(Dialog::OpenProject)),
+            Action::Paste => self.search(ctx, QueryPhoto::Clipboard),
+            Action::UseSample => self.open_project(None),
+            Action::WholePhoto => {
+                if let Some(info) = self.session.query.as_ref().and_then(|query| query.info.clone()) {
+                    self.set_crop(CropRect::whole(info.width, info.height));
+                }
+            }
+            Action::NextResult => self.step(1),
+            Action::PreviousResult => self.step(-1),
+            Action::ResultBelow => self.step(self.columns.max(1) as isize),
+            Action::ResultAbove => self.step(-(self.columns.max(1) as isize)),
+            Action::SameProduct => self.say(Said::Same),
+            Action::NotThis => self.say(Said::Not),
+            Action::ToggleRibbons => self.prefs.view.ribbons ^= true,
+            Action::ToggleHeat => self.prefs.view.heat ^= true,
+            Action::ToggleGrid => self.prefs.view.grid ^= true,
+            Action::SavePlan => self.ask_where_to_save(),
+            Action::ResetMatching => self.set_options(MatchOptions::default()),
+            Action::ResetRibbons => self.prefs.ribbons = Ribbons::default(),
+            Action::Undo => {
+                if self.session.labels.undo.is_some() {
+                    self.backend.submit(Request::Undo);
+                }
+            }
+            Action::Redo => {
+                if self.session.labels.redo.is_some() {
+                    self.backend.submit(Request::Redo);
+                }
+            }
+            Action::Train => {
+                let training = self.backend.activity().training.is_some();
+                if !training && self.session.labels.untrained > 0 {
+                    self.session.last_training = None;
+                    self.backend.submit(Request::TrainOnCorrections);
+                }
+            }
+            Action::StopTraining => self.backend.submit(Request::StopTraining),
+            Action::ToggleTheme => {
+                let theme = if ctx.theme() == egui::Theme::Dark { egui::Theme::Light } else { egui::Theme::Dark };
+                self.obey(ctx, Command::SetTheme(theme.into()));
+            }
+            Action::Shortcuts => self.session.shortcuts_open ^= true,
+            Action::Back => self.back(ctx),
+        }
+    }
+
+    /// A new photo replaces the one before; what was asked about that one is not waited for.
+    pub(super) fn search(&mut self, _ctx: &egui::Context, photo: QueryPhoto) {
+        if !matches!(self.session.project, ProjectState::Open(_)) {
+            self.session.waiting = Some(photo);
+            return;
+        }
+        let name = match &photo {
+            QueryPhoto::File(path) => drops::name_of(path),
+            QueryPhoto::Project(id) => id.to_string(),
+            QueryPhoto::Bytes { name, .. } => name.clone(),
+            QueryPhoto::Clipboard => "Clipboard".to_owned(),
+            QueryPhoto::Earlier(_) => self.session.query.as_ref().map_or_else(String::new, |query| query.name.clone()),
+        };
+        let id = self.last_query.next();
+        self.session.query = Some(Query::new(id, name));
+        self.submit_search(photo, None);
+    }
+
+    /// Another part of the same photo; the results of the part before stay in sight until the new ones are here.
+    pub(super) fn set_crop(&mut self, crop: CropRect) {
+        let Some(query) = &mut self.session.query else { return };
+        if query.shown_crop() == Some(crop) && query.failed.is_none() {
+            return;
+        }
+        query.crop = Some(crop);
+        query.former_ranks = None;
+        query.selected_by_hand = false;
+        self.search_again();
+    }
+
+    /// The same photo and part once more, as after a change of the model.
+    pub(super) fn search_again(&mut self) {
+        let Some(query) = &mut self.session.query else { return };
+        let earlier = query.id;
+        query.id = self.last_query.next();
+        query.stale = query.ranking.is_some();
+        query.failed = None;
+        query.plan_failed = None;
+        let crop = query.shown_crop();
+        self.submit_search(QueryPhoto::Earlier(earlier), crop);
+    }
+
+    fn submit_search(&mut self, photo: QueryPhoto, crop: Option<CropRect>) {
+        self.last_query = self.last_query.next();
+        self.asked = super::Asked { ranking: true, saving: self.asked.saving.take(), ..super::Asked::default() };
+        self.session.pointed = None;
+        self.session.waiting = None;
+        let (query, options) = (self.last_query, self.session.options);
+        self.backend.submit(Request::Search(SearchRequest { query, photo, crop, options, limit: LIMIT }));
+    }
+
+    fn set_options(&mut self, options: MatchOptions) {
+        if options == self.session.options {
+            return;
+        }
+        self.session.options = options;
+        if self.session.query.as_ref().is_some_and(|query| query.failed.is_none()) {
+            self.asked.ranking_again = true;
+            self.asked.plan_again = true;
+        }
+    }
+
+    pub(super) fn select(&mut self, photo: PhotoId, by_hand: bool) {
+        let Some(query) = &mut self.session.query else { return };
+        query.selected_by_hand |= by_hand;
+        let shown = query.plan.as_ref().is_some_and(|plan| plan.photo == photo) && !query.stale;
+        if query.selected.as_ref() == Some(&photo) && shown {
+            return;
+        }
+        query.selected = Some(photo);
+        query.plan_failed = None;
+        self.session.pointed = None;
+        // An open question about another photo is not waited for.
+        self.asked.plan = None;
+        self.asked.plan_again = true;
+    }
+
+    fn step(&mut self, by: isize) {
+        let Some(query) = &self.session.query else { return };
+        let Some(ranking) = &query.ranking else { return };
+        let Some(last) = ranking.hits.len().checked_sub(1) else { return };
+        let place = match query.selected_place() {
+            Some(place) => place.saturating_add_signed(by).min(last),
+            None => 0,
+        };
+        // A step up from the first row stays where it is.
+        let beyond =
+            query.selected_place().is_some_and(|now| now as isize + by < 0 || now as isize + by > last as isize);
+        if !(beyond && by.abs() > 1) {
+            let photo = ranking.hits[place].photo.clone();
+            self.select(photo, true);
+        }
+    }
+
+    fn say(&mut self, said: Said) {
+        let Some(query) = &self.session.query else { return };
+        let (Some(place), Some(ranking)) = (query.selected_place(), &query.ranking) else { return };
+        let product = ranking.hits[place].product.clone();
+        let mark = match (self.session.said(&product), said) {
+            (Some(before), now) if before == now => Mark::ClearProduct(product),
+            (_, Said::Same) => Mark::SameProduct(product),
+            (_, Said::Not) => Mark::NotThisProduct(product),
+        };
+        self.mark(mark);
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        // While results of the part before are shown, it is not clear what is meant.
+        let Some(query) = self.session.query.as_ref().filter(|query| !query.stale && query.info.is_some()) else {
+            return;
+        };
+        if query.project_photo.is_none()
+            && let Mark::SameProduct(product) | Mark::NotThisProduct(product) = &mark
+        {
+            self.marked.push((query.id, product.clone()));
+        }
+        self.backend.submit(Request::Mark { query: query.id, mark });
+    }
+
+    fn ask_where_to_save(&mut self) {
+        let Some(query) = &self.session.query else { return };
+        let Some(plan) = &query.plan else { return };
+        let part = |text: &str| {
+            let stem = text.rsplit('/').next().unwrap_or(text);
+            let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+            stem.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect::<String>()
+        };
+        let suggested_name = format!("{}-{}.png", part(&query.name), part(plan.photo.as_str()));
+        self.asked.saving = Some((query.id, plan.photo.clone()));
+        self.backend.submit(Request::AskPath(Dialog::SavePlan { suggested_name }));
+    }
+}

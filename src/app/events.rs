@@ -1,0 +1,240 @@
+//! What the background told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::App;
+use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Stage};
+use crate::jobs::{
+    Dialog, Event, Failure, FailureOf, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, Request,
+    TrainReport,
+};
+use crate::render::PlanScene;
+use crate::ui::state::{Baseline, Plan, ProjectState, Query, Tone};
+use crate::ui::thumbs::texture;
+
+impl App {
+    pub(super) fn receive(&mut self, ctx: &egui::Context, event: Event) {
+        let now = ctx.input(|input| input.time);
+        match event {
+            Event::ProjectOpened(summary) => self.project_opened(ctx, summary),
+            Event::QueryReady { query, photo } => self.query_ready(ctx, query, photo),
+            Event::Ranked { query, ranking, products } => self.ranked(now, query, ranking, products),
+            Event::PlanReady { query, photo, plan } => self.plan_ready(query, photo, plan),
+            Event::Thumbnail { photo, size_px, pixels } => {
+                self.thumbs.insert(ctx, photo, size_px, pixels.as_deref());
+            }
+            Event::PathPicked { dialog, path } => self.path_picked(ctx, dialog, path),
+            Event::Saved { path } => {
+                let words = format!("Saved {}", super::drops::name_of(&path));
+                self.notify(now, Tone::Good, words, Some(path.display().to_string()));
+            }
+            Event::LabelsChanged(labels) => self.labels_changed(labels),
+            Event::TrainEnded(report) => self.train_ended(now, report),
+            Event::Failed(failure) => self.failed(now, failure),
+            Event::Note(sentence) => self.notify(now, Tone::Info, sentence, None),
+        }
+    }
+
+    /// The query that an event is about, unless a newer one took its place.
+    fn current(&mut self, id: QueryId) -> Option<&mut Query> {
+        self.session.query.as_mut().filter(|query| query.id == id)
+    }
+
+    fn project_opened(&mut self, ctx: &egui::Context, summary: Arc<ProjectSummary>) {
+        let before = self.session.project.open().cloned();
+        self.session.labels = summary.labels.clone();
+        self.session.project = ProjectState::Open(summary.clone());
+        let same_project = before.as_ref().is_some_and(|before| before.path == summary.path);
+        if before.is_some() && !same_project {
+            self.thumbs.clear();
+            self.session.query = None;
+            self.session.last_training = None;
+            self.asked = super::Asked::default();
+        } else if before.is_some_and(|before| before.model.checkpoint != summary.model.checkpoint) {
+            self.model_changed();
+        }
+        if let Some(photo) = self.session.waiting.take() {
+            self.search(ctx, photo);
+        }
+    }
+
+    /// The same query with the new model, and what that moves.
+    fn model_changed(&mut self) {
+        let Some(query) = &mut self.session.query else { return };
+        query.former_ranks = query.ranking.as_ref().map(|ranking| ranks(ranking));
+        self.session.baseline = if query.former_ranks.is_some() { Baseline::FormerModel } else { Baseline::Global };
+        self.search_again();
+    }
+
+    fn query_ready(&mut self, ctx: &egui::Context, id: QueryId, info: Arc<QueryInfo>) {
+        let Some(query) = self.current(id) else { return };
+        let known = query.info.as_ref().is_some_and(|before| Arc::ptr_eq(&before.pixels, &info.pixels));
+        if !known || query.texture.is_none() {
+            query.texture = Some(texture(ctx, "query photo", &info.pixels));
+        }
+        query.name.clone_from(&info.name);
+        query.crop = Some(info.crop);
+        query.project_photo = info.project_photo.clone().or(query.project_photo.take());
+        query.info = Some(info);
+    }
+
+    fn ranked(
+        &mut self,
+        now: f64,
+        id: QueryId,
+        ranking: Arc<Ranking>,
+        products: Arc<BTreeMap<ProductId, ProductRecord>>,
+    ) {
+        let Some(query) = self.current(id) else { return };
+        let last = ranking.stage == Stage::Structural || ranking.options.rerank == 0;
+        // Only an order that is seen can be slid from.
+        query.slid_from = match &query.ranking {
+            Some(before) => before.hits.iter().enumerate().map(|(place, hit)| (hit.photo.clone(), place)).collect(),
+            None => HashMap::new(),
+        };
+        query.slid_at = now;
+        let fresh = query.stale || query.ranking.is_none();
+        query.stale = false;
+        query.failed = None;
+        query.products = products;
+        query.ranking = Some(ranking.clone());
+        if last {
+            self.asked.ranking = false;
+        }
+        self.select_after_ranking(&ranking, fresh, last);
+    }
+
+    /// What a person chose stays chosen; otherwise the best is shown.
+    fn select_after_ranking(&mut self, ranking: &Ranking, fresh: bool, last: bool) {
+        let Some(query) = &mut self.session.query else { return };
+        let place = query.selected_place();
+        let keep = query.selected_by_hand && place.is_some();
+        if keep {
+            // Another crop or model has another plan for the same photo.
+            if fresh {
+                self.asked.plan = None;
+                self.asked.plan_again = true;
+            }
+            return;
+        }
+        query.selected_by_hand = false;
+        // The best of the global stage is often not the best in the end; its plan would flash by.
+        if !last && query.plan.is_some() && place.is_some() && !fresh {
+            return;
+        }
+        let best = ranking.hits.first().map(|hit| hit.photo.clone());
+        if best != query.selected || fresh {
+            query.selected = None;
+            match best {
+                Some(best) => self.select(best, false),
+                None => query.plan = None,
+            }
+        }
+    }
+
+    fn plan_ready(&mut self, id: QueryId, photo: PhotoId, info: Arc<PlanInfo>) {
+        if self.current(id).is_none() {
+            return;
+        }
+        if self.asked.plan.as_ref() == Some(&photo) {
+            self.asked.plan = None;
+        }
+        let Some(query) = self.current(id).filter(|query| query.selected.as_ref() == Some(&photo)) else { return };
+        let scene = PlanScene::new(&info.pair, &info.query_picture, &info.gallery_picture);
+        query.plan_failed = None;
+        query.plan = Some(Plan { photo, info, scene: Arc::new(scene) });
+    }
+
+    fn path_picked(&mut self, ctx: &egui::Context, dialog: Dialog, path: Option<PathBuf>) {
+        let saving = if matches!(dialog, Dialog::SavePlan { .. }) { self.asked.saving.take() } else { None };
+        let Some(path) = path else { return };
+        match dialog {
+            Dialog::OpenPhoto => self.search(ctx, QueryPhoto::File(path)),
+            Dialog::OpenProject => self.open_project(Some(path)),
+            Dialog::SavePlan { .. } => {
+                if let Some((query, photo)) = saving {
+                    let options = self.session.options;
+                    self.backend.submit(Request::SavePlan { query, photo, options, path });
+                }
+            }
+        }
+    }
+
+    fn labels_changed(&mut self, labels: Arc<LabelState>) {
+        // A photo from outside joins the project with its first correction; from then on it has a name there.
+        if let Some(query) = &mut self.session.query
+            && query.project_photo.is_none()
+        {
+            let marked: Vec<&ProductId> =
+                self.marked.iter().filter(|(id, _)| *id == query.id).map(|(_, product)| product).collect();
+            query.project_photo = labels.corrections.iter().rev().find_map(|label| match &label.key {
+                LabelKey::Match { query, product } if marked.contains(&product) => Some(query.clone()),
+                _ => None,
+            });
+        }
+        self.session.labels = labels;
+    }
+
+    fn train_ended(&mut self, now: f64, report: Arc<TrainReport>) {
+        let words = match (report.finished, report.recall_before, report.recall_after) {
+            (false, ..) => "Training was stopped; the model is as it was".to_owned(),
+            (true, Some(before), Some(after)) => {
+                format!("Trained: recall@1 on the test split {:.3} → {:.3}", before[0], after[0])
+            }
+            (true, ..) => "Trained on your corrections".to_owned(),
+        };
+        let tone = if report.finished { Tone::Good } else { Tone::Info };
+        self.notify(now, tone, words, None);
+        self.session.last_training = Some(report);
+    }
+
+    fn failed(&mut self, now: f64, failure: Failure) {
+        let mut said_in_place = false;
+        match &failure.of {
+            FailureOf::Project => {
+                if self.session.project.open().is_none() {
+                    self.session.project = ProjectState::Failed(failure.clone());
+                    said_in_place = true;
+                }
+            }
+            FailureOf::Query(id) => {
+                // The photo that failed is not the one on screen any more.
+                let Some(query) = self.current(*id) else { return };
+                if query.ranking.is_some() && !query.stale {
+                    // Only the newest settings could not be tried; what is on screen still holds.
+                    self.asked.ranking = false;
+                    self.notify(now, Tone::Failed, failure.sentence, failure.details);
+                    return;
+                }
+                query.stale = false;
+                query.ranking = None;
+                query.plan = None;
+                query.selected = None;
+                query.failed = Some(failure.clone());
+                self.asked = super::Asked::default();
+                said_in_place = true;
+            }
+            FailureOf::Plan(id, photo) => {
+                let Some(query) = self.current(*id) else { return };
+                if query.selected.as_ref() == Some(photo) {
+                    query.plan = None;
+                    query.plan_failed = Some((photo.clone(), failure.clone()));
+                    said_in_place = true;
+                }
+                if self.asked.plan.as_ref() == Some(photo) {
+                    self.asked.plan = None;
+                }
+            }
+            FailureOf::Saving | FailureOf::Labels | FailureOf::Training | FailureOf::Model => {}
+        }
+        if !said_in_place {
+            self.notify(now, Tone::Failed, failure.sentence, failure.details);
+        }
+    }
+}
+
+fn ranks(ranking: &Ranking) -> HashMap<PhotoId, usize> {
+    ranking.hits.iter().map(|hit| (hit.photo.clone(), hit.rank)).collect()
+}

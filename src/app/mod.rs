@@ -1,0 +1,143 @@
+//! The composition root of the window: it owns what is known, decides what to ask for, and lets `ui` draw.
+
+mod commands;
+mod drops;
+mod events;
+mod frame;
+mod run;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::time::{Duration, Instant};
+
+use crate::domain::{PhotoId, ProductId, QueryId};
+use crate::jobs::{Backend, Request};
+use crate::render;
+use crate::ui::state::{Notice, Prefs, Session, Tone};
+use crate::ui::thumbs::Thumbs;
+use crate::ui::{Tokens, fonts, tokens};
+
+pub use run::{BackendFactory, run};
+
+/// How long a frame may spend on taking events in.
+const EVENTS_FOR: Duration = Duration::from_millis(4);
+/// Where eframe keeps the preferences.
+const PREFS_KEY: &str = "seamline.prefs";
+/// How many hits a search asks for.
+const LIMIT: usize = 200;
+
+pub struct App {
+    backend: Box<dyn Backend>,
+    session: Session,
+    prefs: Prefs,
+    thumbs: Thumbs,
+    asked: Asked,
+    /// What the last frame of drawing told.
+    arrows_taken: bool,
+    columns: usize,
+    last_query: QueryId,
+    last_notice: u64,
+    /// Plans can be drawn by wgpu.
+    gpu: bool,
+    /// Products marked while their query photo was not in the project yet.
+    marked: Vec<(QueryId, ProductId)>,
+    hover: drops::HoverCache,
+}
+
+/// What was asked for and not yet answered. Knobs ask for the newest values only, one question at a time.
+#[derive(Debug, Default)]
+struct Asked {
+    /// A search or a re-ranking of the present query is under way.
+    ranking: bool,
+    /// The settings changed since.
+    ranking_again: bool,
+    plan: Option<PhotoId>,
+    plan_again: bool,
+    /// The plan that the person is choosing a file for.
+    saving: Option<(QueryId, PhotoId)>,
+}
+
+impl App {
+    pub fn new(
+        cc: &eframe::CreationContext<'_>,
+        mut backend: Box<dyn Backend>,
+        project: Option<std::path::PathBuf>,
+    ) -> Self {
+        let prefs: Prefs = cc.storage.and_then(|storage| eframe::get_value(storage, PREFS_KEY)).unwrap_or_default();
+        fonts::install(&cc.egui_ctx);
+        tokens::install(&cc.egui_ctx);
+        cc.egui_ctx.set_theme(prefs.theme);
+        if let Some(state) = &cc.wgpu_render_state {
+            render::install(state);
+        }
+        backend.submit(Request::OpenProject { path: project });
+        let mut app = Self {
+            backend,
+            session: Session::default(),
+            prefs,
+            thumbs: Thumbs::default(),
+            asked: Asked::default(),
+            arrows_taken: false,
+            columns: 0,
+            last_query: QueryId::default(),
+            last_notice: 0,
+            gpu: cc.wgpu_render_state.is_some(),
+            marked: Vec::new(),
+            hover: drops::HoverCache::default(),
+        };
+        app.apply_motion(&cc.egui_ctx);
+        app
+    }
+
+    /// What the window knows; tests read it, and only `app` changes it.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub fn prefs(&self) -> &Prefs {
+        &self.prefs
+    }
+
+    fn apply_motion(&mut self, ctx: &egui::Context) {
+        let seconds = if self.prefs.reduced_motion { 0.0 } else { 0.1 };
+        ctx.all_styles_mut(|style| {
+            style.animation_time = seconds;
+            if seconds == 0.0 {
+                style.scroll_animation = egui::style::ScrollAnimation::none();
+            } else {
+                style.scroll_animation = egui::style::ScrollAnimation::default();
+            }
+        });
+    }
+
+    fn notify(&mut self, now: f64, tone: Tone, sentence: impl Into<String>, details: Option<String>) {
+        let sentence = sentence.into();
+        // The same sentence twice is one notice, newer.
+        self.session.notices.retain(|notice| notice.sentence != sentence);
+        self.last_notice += 1;
+        self.session.notices.push(Notice {
+            id: self.last_notice,
+            tone,
+            sentence,
+            details,
+            stays: tone == Tone::Failed,
+            since: now,
+        });
+    }
+
+    /// Takes events in until there are none or the frame's share of time is used up. True when some may be left.
+    fn drain(&mut self, ctx: &egui::Context) -> bool {
+        let begun = Instant::now();
+        while let Some(event) = self.backend.try_next() {
+            self.receive(ctx, event);
+            if begun.elapsed() >= EVENTS_FOR {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn tokens(ctx: &egui::Context) -> Tokens {
+        Tokens::of(ctx.theme())
+    }
+}

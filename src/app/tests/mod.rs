@@ -1,0 +1,10 @@
+//! The window driven by a scripted background: press, drag and type; look at what was asked; tell an event; look at
+//! what the screen says. No file is read and no thread is made.
+
+pub mod fake;
+pub mod stage;
+
+mod corrections;
+mod photos;
+mod plans;
+mod results;

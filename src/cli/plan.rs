@@ -1,0 +1,161 @@
+//! `seamline plan`: why two photos match, as numbers and as a picture.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
+use super::{CliError, Output, picture, session};
+use crate::domain::{CropRect, Hit, PairMatch, ProductRecord};
+use crate::domain::{PhotoId, ProductId};
+use crate::jobs::PlanInfo;
+use crate::jobs::models::{list_models, load_encoder, preferred, shipped_model_dirs};
+use crate::jobs::search;
+use crate::ot;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The street photo: a file, or a photo of the project
+    query: PathBuf,
+    /// The shop photo, likewise
+    gallery: PathBuf,
+    #[command(flatten)]
+    project: ProjectChoice,
+    /// The part of the street photo, in pixels; without it the known garment, else the whole photo
+    #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
+    crop: Option<CropRect>,
+    /// The part of the shop photo, likewise
+    #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
+    gallery_crop: Option<CropRect>,
+    #[command(flatten)]
+    matching: MatchChoice,
+    #[command(flatten)]
+    device: DeviceChoice,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Draw the plan
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    grid: [usize; 2],
+    /// `[query cell][gallery cell]`
+    plan: Vec<&'a [f32]>,
+    similarity: Vec<&'a [f32]>,
+    row_marginal: &'a [f32],
+    column_marginal: &'a [f32],
+    structural: f32,
+    global: f32,
+    score: f32,
+    iterations: usize,
+    marginal_error: f32,
+    uniform_fallback: bool,
+}
+
+/// How many contributions the plain answer lists.
+const LISTED: usize = 10;
+
+pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
+    let options = arguments.matching.options()?;
+    let project = session::open_project(&arguments.project, output)?;
+    let (models, notes) = list_models(Some(&project), &shipped_model_dirs());
+    let chosen = project.current_model()?;
+    let model = preferred(&models, chosen.as_ref())
+        .ok_or_else(|| CliError::Failure(notes.first().cloned().unwrap_or_else(|| "no model was found".to_owned())))?;
+    let encoder = load_encoder(model, &arguments.device.pick()?)?;
+
+    let side = |named, crop| -> Result<_, CliError> {
+        let (source, known) = session::read_photo(&project, named)?;
+        let photo = source.decode()?;
+        let crop = search::choose_crop(&photo, crop, &known, &source.label())?;
+        let features = search::encode(&encoder, &photo, Some(crop))?;
+        Ok((source, known, search::square(&photo, Some(crop)), features))
+    };
+    let (_, _, query_picture, query) = side(&arguments.query, arguments.crop)?;
+    let (source, known, gallery_picture, gallery) = side(&arguments.gallery, arguments.gallery_crop)?;
+    let pair = ot::explain_pair(&cells(&query), &cells(&gallery), &options);
+
+    if let Some(file) = &arguments.png {
+        let row = known.row.as_ref();
+        let product = row.and_then(|row| row.product.clone()).map(|id| project.product(&id)).transpose()?.flatten();
+        let product = product.unwrap_or_else(|| ProductRecord {
+            product: ProductId::new(&source.name),
+            name: source.name.clone(),
+            kind: row.and_then(|row| row.kind.clone()).unwrap_or_default(),
+            split: None,
+            attributes: Default::default(),
+        });
+        let hit = Hit {
+            rank: 1,
+            product: product.product.clone(),
+            photo: row.map_or_else(|| PhotoId::new(&source.name), |row| row.photo.clone()),
+            score: pair.score,
+            global: pair.global,
+            structural: Some(pair.structural),
+            global_rank: 1,
+            iterations: pair.iterations,
+            marginal_error: pair.marginal_error,
+        };
+        picture::write(&PlanInfo { pair: pair.clone(), options, query_picture, gallery_picture, hit, product }, file)?;
+    }
+    if arguments.json { answer(&pair, output) } else { print(&pair, arguments, output) }
+}
+
+fn cells(features: &crate::nn::CellFeatures) -> ot::Cells<'_> {
+    ot::Cells { grid: features.grid, dim: features.dim, cells: features.cells_of(0), global: features.global_of(0) }
+}
+
+fn answer(pair: &PairMatch, output: &mut Output) -> Result<(), CliError> {
+    let grid = pair.plan.query();
+    let columns = pair.plan.gallery().cells();
+    output.json(&Answer {
+        grid: [grid.rows, grid.columns],
+        plan: pair.plan.mass().chunks(columns).collect(),
+        similarity: pair.similarity.chunks(columns).collect(),
+        row_marginal: &pair.row_marginal,
+        column_marginal: &pair.column_marginal,
+        structural: pair.structural,
+        global: pair.global,
+        score: pair.score,
+        iterations: pair.iterations,
+        marginal_error: pair.marginal_error,
+        uniform_fallback: pair.uniform_fallback,
+    })
+}
+
+fn print(pair: &PairMatch, arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
+    output.line(format!(
+        "score {:.4} = global {:.4} + structural {:.4}{} ({} iterations, marginal error {:.1e})",
+        pair.score,
+        pair.global,
+        pair.structural,
+        if pair.uniform_fallback { ", uniform marginals for want of any agreement" } else { "" },
+        pair.iterations,
+        pair.marginal_error
+    ))?;
+    let (query, gallery) = (pair.plan.query(), pair.plan.gallery());
+    let mut flows: Vec<(usize, usize)> =
+        (0..query.cells()).flat_map(|q| (0..gallery.cells()).map(move |g| (q, g))).collect();
+    flows.sort_by(|a, b| pair.contribution(b.0, b.1).total_cmp(&pair.contribution(a.0, a.1)));
+    output.line(format!("{:<12} {:>8} {:>11} {:>13}", "cells", "mass", "similarity", "contribution"))?;
+    for &(q, g) in flows.iter().take(LISTED) {
+        let name = format!("{} to {}", query.name(q), gallery.name(g));
+        let similarity = pair.similarity[q * gallery.cells() + g];
+        let (mass, part) = (pair.plan.at(q, g), pair.contribution(q, g));
+        output.line(format!("{name:<12} {mass:>8.4} {similarity:>11.3} {part:>13.4}"))?;
+    }
+    let rest: f32 = flows.iter().skip(LISTED).map(|&(q, g)| pair.contribution(q, g)).sum();
+    output.line(format!(
+        "{:<12} {:>8} {:>11} {rest:>13.4}",
+        format!("{} more", flows.len().saturating_sub(LISTED)),
+        "",
+        ""
+    ))?;
+    if let Some(file) = &arguments.png {
+        output.line(format!("\nThe plan: {}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! From the options of a command to an open project that can be searched.
+
+use std::path::{Path, PathBuf};
+
+use super::options::{DeviceChoice, ProjectChoice};
+use super::output::ProgressLine;
+use super::{CliError, Output};
+use crate::domain::StopFlag;
+use crate::jobs::models::shipped_model_dirs;
+use crate::jobs::open::{self, Ready};
+use crate::jobs::search::{Known, Source};
+use crate::project::{self, Project};
+use crate::synth::SampleSpec;
+
+/// Opens the project that was named, else the sample, which is drawn first where there is none.
+pub fn open_project(choice: &ProjectChoice, output: &mut Output) -> Result<Project, CliError> {
+    let project = match &choice.project {
+        Some(dir) => open::open_folder(dir)?,
+        None => {
+            let line = ProgressLine::default();
+            let dir = project::sample_dir();
+            let opened = open::open_sample(&dir, &SampleSpec::default(), &StopFlag::new(), &|p| line.show(&p));
+            line.finish();
+            opened?
+        }
+    };
+    if let Some(why) = project.read_only() {
+        output.note(why);
+    }
+    Ok(project)
+}
+
+/// Loads the project's model and brings its index up to date.
+pub fn make_ready(project: &Project, device: &DeviceChoice, output: &mut Output) -> Result<Ready, CliError> {
+    let device = device.pick()?;
+    let line = ProgressLine::default();
+    let ready = open::make_ready(project, None, &shipped_model_dirs(), &device, &StopFlag::new(), &|p| line.show(&p));
+    line.finish();
+    let ready = ready?;
+    for note in &ready.notes {
+        output.note(note);
+    }
+    Ok(ready)
+}
+
+/// A photo's file: the path as given, else the photo of the project with that id.
+pub fn find_photo(project: &Project, named: &Path) -> PathBuf {
+    let inside = project.paths().root().join(named);
+    if !named.exists() && inside.is_file() { inside } else { named.to_owned() }
+}
+
+/// Reads a photo and what the project knows of it.
+pub fn read_photo(project: &Project, named: &Path) -> Result<(Source, Known), CliError> {
+    let source = Source::read(&find_photo(project, named))?;
+    let known = Known::look_up(project, &source)?;
+    Ok((source, known))
+}

@@ -1,0 +1,263 @@
+//! `seamline train`: a recipe on a project, or the corrections of its people on top of its model.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::options::{DeviceChoice, ProjectChoice};
+use super::output::ProgressLine;
+use super::{CliError, Output, session};
+use crate::domain::{RunId, StopFlag};
+use crate::jobs::learn::{self, Learning};
+use crate::jobs::models::shipped_model_dirs;
+use crate::jobs::{TrainProgress, appraise, clock};
+use crate::nn::{Embedder, Precision};
+use crate::project::Project;
+use crate::train::{self, FineTuneConfig, RunInfo, Start, TrainConfig, TrainEvent, Trainer};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    project: ProjectChoice,
+    /// The recipe; `--print-config` shows every setting with its default
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["corrections", "resume"])]
+    config: Option<PathBuf>,
+    /// Fine-tune the project's model on the corrections made in it
+    #[arg(long)]
+    corrections: bool,
+    /// Go on with a run of this project from its last checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["corrections", "from"])]
+    resume: Option<String>,
+    /// Begin with the weights of a model's folder instead of random ones
+    #[arg(long, value_name = "DIR", conflicts_with = "corrections")]
+    from: Option<PathBuf>,
+    /// Print the default recipe and end
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    device: DeviceChoice,
+    /// Print JSON at the end
+    #[arg(long)]
+    json: bool,
+}
+
+/// The trainer walks candle's graph by recursion.
+const STACK_BYTES: usize = 64 << 20;
+
+pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
+    if arguments.print_config {
+        return output.line(TrainConfig::default().to_toml());
+    }
+    if !arguments.corrections && arguments.config.is_none() && arguments.resume.is_none() {
+        return Err(CliError::usage("say what to train: --config FILE.toml, --resume RUN or --corrections"));
+    }
+    let stop = StopFlag::new();
+    let on_signal = stop.clone();
+    // The first Ctrl+C ends the run at the next step with a checkpoint.
+    ctrlc::set_handler(move || on_signal.stop())?;
+    crate::jobs::with_stack(STACK_BYTES, || {
+        if arguments.corrections { corrections(arguments, &stop, output) } else { recipe(arguments, &stop, output) }
+    })?
+}
+
+/// Progress of steps: a bar on a terminal, else a line now and then.
+struct StepLine {
+    bar: Option<ProgressBar>,
+}
+
+impl StepLine {
+    /// Steps between two plain lines.
+    const PLAIN_EVERY: usize = 50;
+
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(0).with_style(style)
+        });
+        Self { bar }
+    }
+
+    fn show(&self, progress: &TrainProgress, output: &mut Output) {
+        let left = progress.seconds_left.map_or(String::new(), |s| format!(", {} left", clock_of(s)));
+        let text = format!("loss {:.3}, {:.0} images/s{left}", progress.loss, progress.images_per_second);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(progress.steps as u64);
+                bar.set_position(progress.step as u64);
+                bar.set_message(text);
+            }
+            None if progress.step == 1 || progress.step % Self::PLAIN_EVERY == 0 || progress.step == progress.steps => {
+                output.note(format!("step {} of {}: {text}", progress.step, progress.steps));
+            }
+            None => {}
+        }
+    }
+
+    fn note(&self, text: &str, output: &mut Output) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => output.note(text),
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn clock_of(seconds: f32) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result<(), CliError> {
+    let config = match &arguments.config {
+        Some(file) => read_recipe(file)?,
+        None => TrainConfig::default(),
+    };
+    let project = session::open_project(&arguments.project, output)?;
+    let device = arguments.device.pick()?;
+    let (run, start) = match (&arguments.resume, &arguments.from) {
+        (Some(run), _) => (RunId::new(run), Start::Resume),
+        (None, Some(model)) => (free_run(&project, &config.name), Start::From(model.clone())),
+        (None, None) => (free_run(&project, &config.name), Start::Fresh),
+    };
+    let info = RunInfo {
+        data: format!("{}, training split", project.name()),
+        command: std::env::args()
+            .enumerate()
+            .map(|(i, w)| if i == 0 { "seamline".to_owned() } else { w })
+            .collect::<Vec<_>>()
+            .join(" "),
+        created: clock::now(),
+    };
+    let folder = project.paths().run(&run);
+    let mut trainer = Trainer::new(&config, learn::dataset(&project)?, &folder, &start, info, &device)?;
+    let line = StepLine::new();
+    let mut curve = learn::Curve::default();
+    let outcome = trainer.run(stop, &mut |event| {
+        if let Some(progress) = learn::progress_of(&event, &run, &mut curve) {
+            line.show(&progress, output);
+        }
+        match event {
+            TrainEvent::Epoch { epoch, loss, validation: Some(scores), .. } => line.note(
+                &format!(
+                    "epoch {epoch}: loss {:.3}, validation recall@1 {:.3}, @10 {:.3}, mAP {:.3}",
+                    loss.total, scores.recall_at_1, scores.recall_at_10, scores.mean_average_precision
+                ),
+                output,
+            ),
+            TrainEvent::Skipped { path, reason } => {
+                line.note(&format!("skipped: {reason}: {}", path.display()), output)
+            }
+            TrainEvent::Note { text } => line.note(&text, output),
+            _ => {}
+        }
+    })?;
+    line.finish();
+    if !outcome.finished {
+        return output.line(format!(
+            "Stopped at step {} of {}. To go on: seamline train --resume {run}{}",
+            outcome.step,
+            outcome.steps,
+            arguments.project.project.as_ref().map_or(String::new(), |dir| format!(" --project {}", dir.display()))
+        ));
+    }
+    publish(&project, &outcome.last, &run, arguments, stop, output)
+}
+
+/// Measures the finished model and puts it among the project's.
+fn publish(
+    project: &Project,
+    last: &Path,
+    run: &RunId,
+    arguments: &Arguments,
+    stop: &StopFlag,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let device = arguments.device.pick()?;
+    let (embedder, mut card) = Embedder::load(last, &device)?;
+    let dir = project.paths().model(run.as_str());
+    // What is measured is what is kept: the weights as rounded to 16 bits.
+    train::publish(&embedder, &card, &dir, Precision::F16)?;
+    let (embedder, _) = Embedder::load(&dir, &device)?;
+    let line = ProgressLine::default();
+    let metrics = appraise::appraise(project, &embedder.to_encoder(&card)?, stop, &|p| line.show(&p));
+    line.finish();
+    card.metrics = metrics?;
+    let checkpoint = train::publish(&embedder, &card, &dir, Precision::F16)?;
+    if arguments.json {
+        return output.json(&serde_json::json!({
+            "run": run, "model": dir, "checkpoint": checkpoint, "metrics": card.metrics,
+        }));
+    }
+    for (name, value) in &card.metrics {
+        output.line(format!("{name:<32} {value:.4}"))?;
+    }
+    output.line(format!("Model {checkpoint}: {}", dir.display()))
+}
+
+fn read_recipe(file: &Path) -> Result<TrainConfig, CliError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CliError::Failure(format!("cannot read the recipe: {error}: {}", file.display())))?;
+    TrainConfig::from_toml(&text).map_err(|sentence| CliError::Failure(format!("{sentence}: {}", file.display())))
+}
+
+fn free_run(project: &Project, name: &str) -> RunId {
+    let taken = |run: &RunId| project.paths().run(run).exists() || project.paths().model(run.as_str()).exists();
+    let numbered = (2..).map(|number| RunId::new(format!("{name}-{number}")));
+    std::iter::once(RunId::new(name)).chain(numbered).find(|run| !taken(run)).unwrap_or_else(|| RunId::new(name))
+}
+
+fn corrections(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result<(), CliError> {
+    let project = session::open_project(&arguments.project, output)?;
+    let ready = session::make_ready(&project, &arguments.device, output)?;
+    let device = arguments.device.pick()?;
+    let project = Mutex::new(project);
+    let line = StepLine::new();
+    let said = Mutex::new(Output);
+    let learning = Learning {
+        project: &project,
+        engine: &ready.engine,
+        shipped: &shipped_model_dirs(),
+        device: &device,
+        config: FineTuneConfig::default(),
+        stop,
+        report: &|progress| {
+            if let Ok(mut output) = said.lock() {
+                line.show(&progress, &mut output);
+            }
+        },
+    };
+    let learnt = learning.run();
+    line.finish();
+    let learnt = learnt?;
+    for note in &learnt.notes {
+        output.note(note);
+    }
+    let report = &learnt.report;
+    let name = |model: &crate::jobs::ModelInfo| format!("{} ({})", model.name, model.checkpoint);
+    if arguments.json {
+        return output.json(&serde_json::json!({
+            "run": report.run, "finished": report.finished, "before": report.before.checkpoint,
+            "after": report.after.as_ref().map(|model| &model.checkpoint),
+            "recall_before": report.recall_before, "recall_after": report.recall_after, "seconds": report.seconds,
+        }));
+    }
+    let Some(after) = &report.after else {
+        return output.line(format!("Stopped; {} stays the project's model", name(&report.before)));
+    };
+    output.line(format!("{} became {}", name(&report.before), name(after)))?;
+    if let (Some(before), Some(after)) = (report.recall_before, report.recall_after) {
+        output.line(format!(
+            "On the untouched test split: recall@1 {:.3} to {:.3}, recall@10 {:.3} to {:.3}",
+            before[0], after[0], before[1], after[1]
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Batches for training: photos are decoded once into memory, views are made on all cores.
+//!
+//! The loader makes no thread. A trainer that wants the next batch while it computes calls
+//! `rayon::join(|| step(&now), || loader.batch(&next, epoch, step))`.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::augment::{Augment, SampleKey};
+use super::dataset::{Dataset, Item};
+use super::decode::decode_file;
+use super::fit;
+use crate::domain::{CropRect, PhotoDomain, PhotoId, Progress, StopFlag};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoaderOptions {
+    /// Side of the network's input.
+    pub size: u32,
+    pub augment: Augment,
+    pub seed: u64,
+    /// Decoded photos beyond this many bytes are not kept but decoded each time.
+    pub cache_bytes: u64,
+}
+
+impl LoaderOptions {
+    pub fn new(size: u32, augment: Augment, seed: u64) -> Self {
+        Self { size, augment, seed, cache_bytes: 4 << 30 }
+    }
+}
+
+/// What a step is trained on. Photos that cannot be read are left out, so it may be shorter than what was asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// `[n, 3, size, size]`, normalised as the network expects.
+    pub images: Vec<f32>,
+    pub size: u32,
+    /// Indices into the dataset.
+    pub items: Vec<usize>,
+    pub products: Vec<usize>,
+    pub kinds: Vec<usize>,
+    pub domains: Vec<PhotoDomain>,
+}
+
+impl Batch {
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+/// A photo as it is kept: the garment with its surroundings, no larger than views need.
+struct Kept {
+    photo: RgbImage,
+    garment: CropRect,
+}
+
+type Slot = OnceLock<Result<Arc<Kept>, String>>;
+
+pub struct Loader {
+    dataset: Arc<Dataset>,
+    options: LoaderOptions,
+    slots: Vec<Slot>,
+    kept_bytes: AtomicU64,
+}
+
+impl Loader {
+    pub fn new(dataset: Arc<Dataset>, options: LoaderOptions) -> Self {
+        let slots = dataset.items.iter().map(|_| Slot::new()).collect();
+        Self { dataset, options, slots, kept_bytes: AtomicU64::new(0) }
+    }
+
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Decodes these photos ahead of the first epoch. Broken ones are found here; see `broken`.
+    pub fn warm(&self, indices: &[usize], stop: &StopFlag, progress: &(dyn Fn(Progress) + Sync)) {
+        let done = AtomicUsize::new(0);
+        indices.par_iter().for_each(|&index| {
+            if stop.is_stopped() {
+                return;
+            }
+            // A broken photo is remembered in its slot.
+            let _ = self.kept(index);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress(Progress { what: "Reading photos", done, total: indices.len() });
+        });
+    }
+
+    /// Augmented views of these items, keyed by epoch and step.
+    pub fn batch(&self, indices: &[usize], epoch: u64, step: u64) -> Batch {
+        self.view(indices, epoch, step, 0)
+    }
+
+    /// The same for another view, for methods that compare several views of one photo.
+    pub fn view(&self, indices: &[usize], epoch: u64, step: u64, view: u64) -> Batch {
+        self.assemble(indices, &self.options.augment, |position| SampleKey {
+            seed: self.options.seed,
+            epoch,
+            sample: (step << 32) | position as u64,
+            view,
+        })
+    }
+
+    /// These items as a search sees them.
+    pub fn plain(&self, indices: &[usize]) -> Batch {
+        self.assemble(indices, &Augment::none(), |_| SampleKey { seed: 0, epoch: 0, sample: 0, view: 0 })
+    }
+
+    /// Photos that could not be read so far, with the reason.
+    pub fn broken(&self) -> Vec<(PhotoId, String)> {
+        let reason = |slot: &Slot| slot.get().and_then(|kept| kept.as_ref().err().cloned());
+        self.dataset
+            .items
+            .iter()
+            .zip(&self.slots)
+            .filter_map(|(item, slot)| Some((item.photo.clone(), reason(slot)?)))
+            .collect()
+    }
+
+    fn assemble(&self, indices: &[usize], augment: &Augment, key: impl Fn(usize) -> SampleKey + Sync) -> Batch {
+        let values = 3 * self.options.size as usize * self.options.size as usize;
+        let mut images = vec![0.0; indices.len() * values];
+        let made: Vec<bool> = images
+            .par_chunks_mut(values.max(1))
+            .zip(indices)
+            .enumerate()
+            .map(|(position, (out, &index))| {
+                let Ok(kept) = self.kept(index) else { return false };
+                augment.view(&kept.photo, kept.garment, self.options.size, key(position), out);
+                true
+            })
+            .collect();
+        let mut batch = Batch { size: self.options.size, ..Batch::default() };
+        for (position, &index) in indices.iter().enumerate().filter(|(position, _)| made[*position]) {
+            images.copy_within(position * values..(position + 1) * values, batch.len() * values);
+            let item = &self.dataset.items[index];
+            batch.items.push(index);
+            batch.products.push(item.product);
+            batch.kinds.push(item.kind);
+            batch.domains.push(item.domain);
+        }
+        images.truncate(batch.len() * values);
+        batch.images = images;
+        batch
+    }
+
+    fn kept(&self, index: usize) -> Result<Arc<Kept>, String> {
+        let slot = &self.slots[index];
+        if let Some(kept) = slot.get() {
+            return kept.clone();
+        }
+        let kept = self.read(&self.dataset.items[index]).map(Arc::new);
+        let bytes = kept.as_ref().map_or(0, |kept| kept.photo.as_raw().len() as u64);
+        let before = self.kept_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > self.options.cache_bytes {
+            self.kept_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return kept;
+        }
+        // Another thread may have been faster; both read the same file.
+        slot.get_or_init(|| kept).clone()
+    }
+
+    /// The garment's box with the margin that views may reach into, at 9/7 of the network's resolution, so that a
+    /// view of a part is not blurred.
+    fn read(&self, item: &Item) -> Result<Kept, String> {
+        let photo = decode_file(&item.path).map_err(|error| error.to_string())?;
+        let garment = match item.crop {
+            Some(crop) => fit::check_crop(&photo, crop, &item.path.display().to_string()).map_err(|e| e.to_string())?,
+            None => CropRect::whole(photo.width(), photo.height()),
+        };
+        let margin = self.options.augment.margin();
+        let (dx, dy) = (margin * garment.width, margin * garment.height);
+        let around = CropRect::new(garment.x - dx, garment.y - dy, garment.width + 2.0 * dx, garment.height + 2.0 * dy);
+        let part = fit::whole_pixels(around, &photo);
+        let [left, top, width, height] = part;
+        let wanted = self.options.size as f32 * 9.0 / 7.0;
+        let scale = (wanted / garment.width.max(garment.height)).min(1.0);
+        let kept = fit::shrink_part(&photo, part, (width.max(height) as f32 * scale).round() as u32);
+        let (sx, sy) = (kept.width() as f32 / width as f32, kept.height() as f32 / height as f32);
+        let (x, y) = (garment.x - left as f32, garment.y - top as f32);
+        let garment = CropRect::new(x * sx, y * sy, garment.width * sx, garment.height * sy);
+        Ok(Kept { photo: kept, garment })
+    }
+}

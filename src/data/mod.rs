@@ -1,0 +1,30 @@
+//! From files to pixels that a network can read: decoding that survives hostile files, fitting into squares,
+//! augmentation, and the batches that training is fed with.
+//!
+//! Everything that is random is keyed by (seed, epoch, sample), never by thread, so a run repeats exactly on any
+//! number of cores. No thread is made here; rayon spreads the work of a batch.
+
+pub mod augment;
+mod colour;
+pub mod dataset;
+pub mod decode;
+mod dice;
+mod error;
+pub mod fit;
+mod guard;
+mod icc;
+mod jpeg;
+pub mod loader;
+pub mod sampler;
+mod tiff_file;
+
+pub use augment::{Augment, SampleKey};
+pub use dataset::{Dataset, Entry, Item};
+pub use decode::{decode_bytes, decode_file};
+pub use error::{DatasetError, DecodeError};
+pub use fit::{check_crop, letterbox, pixels, resize_exact, shrink, to_chw};
+pub use loader::{Batch, Loader, LoaderOptions};
+pub use sampler::{Sampler, SamplerConfig};
+
+#[cfg(test)]
+mod tests;

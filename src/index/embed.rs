@@ -1,0 +1,55 @@
+//! What indexing needs of a network.
+
+use image::RgbImage;
+
+use super::error::IndexError;
+use crate::data::fit;
+use crate::domain::{CheckpointId, CropRect, Grid};
+use crate::nn::{CellFeatures, Encoder, NnError};
+
+/// Turns photos into cells and global vectors. The one in use is `nn::Encoder`; tests count with their own.
+pub trait Embed: Sync {
+    /// `images` holds `n` pictures, `[n, 3, size, size]`, normalised. A photo's features may not depend on its
+    /// neighbours.
+    fn embed(&self, images: &[f32], n: usize) -> Result<CellFeatures, NnError>;
+    fn checkpoint(&self) -> &CheckpointId;
+    fn input_size(&self) -> usize;
+    fn grid(&self) -> Grid;
+    fn dim(&self) -> usize;
+}
+
+impl Embed for Encoder {
+    fn embed(&self, images: &[f32], n: usize) -> Result<CellFeatures, NnError> {
+        self.encode(images, n)
+    }
+
+    fn checkpoint(&self) -> &CheckpointId {
+        Encoder::checkpoint(self)
+    }
+
+    fn input_size(&self) -> usize {
+        Encoder::input_size(self)
+    }
+
+    fn grid(&self) -> Grid {
+        Encoder::grid(self)
+    }
+
+    fn dim(&self) -> usize {
+        Encoder::dim(self)
+    }
+}
+
+/// A photo as the network takes it: cropped, fitted into a white square, normalised.
+pub fn prepare(photo: &RgbImage, crop: Option<CropRect>, size: usize) -> Vec<f32> {
+    let (square, _) = fit::letterbox(photo, crop, size as u32);
+    let mut image = vec![0.0; 3 * size * size];
+    fit::to_chw(&square, &mut image);
+    image
+}
+
+/// Embeds one photo, such as a query, just as the gallery's photos were. The crop lies in the photo (see
+/// `data::check_crop`).
+pub fn embed_photo(embed: &dyn Embed, photo: &RgbImage, crop: Option<CropRect>) -> Result<CellFeatures, IndexError> {
+    embed.embed(&prepare(photo, crop, embed.input_size()), 1).map_err(|source| IndexError::Embed { source })
+}

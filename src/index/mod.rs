@@ -1,0 +1,22 @@
+//! The gallery as the network sees it, kept on disk, and the search through it.
+//!
+//! `build` embeds photos into `features/<checkpoint>/index.seam` and re-embeds only what changed; `GalleryIndex` maps
+//! that file into memory; `Searcher` finds the exact best matches by global vectors and re-ranks the first by
+//! structural matching. An index in use stays as it is while its successor is built beside it.
+
+mod build;
+mod dot;
+mod embed;
+mod error;
+mod format;
+mod search;
+mod stored;
+
+pub use build::{BuildReport, GalleryPhoto, build};
+pub use embed::{Embed, embed_photo};
+pub use error::IndexError;
+pub use search::Searcher;
+pub use stored::{GalleryIndex, IndexedPhoto};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! The io threads: thumbnails, labels, pictures to files, and asking the person for a path.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
+
+use super::JobError;
+use super::labels::label_of;
+use super::shared::{Closed, Opened, Shared};
+use super::types::{Dialog, Event, Failure, FailureOf, Mark, PlanInfo, QueryInfo};
+use super::{SavePlan, error::sentence};
+use crate::data;
+use crate::domain::{CropRect, PhotoId, QueryId};
+use crate::project::{PhotoRow, Project};
+
+/// Work that is done in the order of its asking.
+pub(super) enum IoJob {
+    Mark { query: QueryId, mark: Mark },
+    Undo,
+    Redo,
+    SavePlan { plan: Box<PlanInfo>, path: PathBuf },
+}
+
+/// What waits for an io thread.
+#[derive(Default)]
+struct Waiting {
+    ordered: VecDeque<IoJob>,
+    /// Newest last, and taken from there: what came into view last is what the person looks at.
+    thumbnails: Vec<(PhotoId, u32)>,
+    closed: bool,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct IoQueue(Arc<(Mutex<Waiting>, Condvar)>);
+
+enum Next {
+    Ordered(IoJob),
+    Thumbnail(PhotoId, u32),
+}
+
+impl IoQueue {
+    pub fn push(&self, job: IoJob) {
+        self.change(|waiting| waiting.ordered.push_back(job));
+    }
+
+    pub fn push_thumbnail(&self, photo: PhotoId, size_px: u32) {
+        self.change(|waiting| waiting.thumbnails.push((photo, size_px)));
+    }
+
+    pub fn close(&self) {
+        self.change(|waiting| waiting.closed = true);
+    }
+
+    /// The next piece of work; `None` once closed. Ordered work goes first, and to one thread only. What a person said is
+    /// still done after the closing.
+    fn next(&self, takes_ordered: bool) -> Option<Next> {
+        let mut waiting = self.waiting();
+        loop {
+            if takes_ordered && let Some(job) = waiting.ordered.pop_front() {
+                return Some(Next::Ordered(job));
+            }
+            if waiting.closed {
+                return None;
+            }
+            if let Some((photo, size_px)) = waiting.thumbnails.pop() {
+                return Some(Next::Thumbnail(photo, size_px));
+            }
+            waiting = self.0.1.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.waiting());
+        self.0.1.notify_all();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct IoThread {
+    pub shared: Arc<Shared>,
+    pub queue: IoQueue,
+    /// Only one of the threads has it: that one does the ordered work.
+    pub save_plan: Option<SavePlan>,
+}
+
+type Done = Result<Result<(), JobError>, Closed>;
+
+impl IoThread {
+    pub fn run(self) {
+        while let Some(next) = self.queue.next(self.save_plan.is_some()) {
+            // Labels are saved even when there is no window left to tell.
+            let told = match next {
+                Next::Thumbnail(photo, size_px) => self.thumbnail(photo, size_px),
+                Next::Ordered(job) => self.serve(job),
+            };
+            if told.is_err() && self.save_plan.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn serve(&self, job: IoJob) -> Result<(), Closed> {
+        let shared = &self.shared;
+        match job {
+            IoJob::Mark { query, mark } => shared.attempt(FailureOf::Labels, || self.mark(query, &mark)),
+            IoJob::Undo => shared.attempt(FailureOf::Labels, || self.change(|project| Ok(project.undo()?.is_some()))),
+            IoJob::Redo => shared.attempt(FailureOf::Labels, || self.change(|project| Ok(project.redo()?.is_some()))),
+            IoJob::SavePlan { plan, path } => shared.attempt(FailureOf::Saving, || {
+                let Some(save_plan) = &self.save_plan else { return Ok(Ok(())) };
+                let event = match save_plan(&plan, &path) {
+                    Ok(()) => Event::Saved { path },
+                    Err(text) => {
+                        Event::Failed(Failure { of: FailureOf::Saving, sentence: sentence(&text), details: None })
+                    }
+                };
+                shared.events.send(event).map(Ok)
+            }),
+        }
+    }
+
+    fn thumbnail(&self, photo: PhotoId, size_px: u32) -> Result<(), Closed> {
+        let made = self.shared.opened().and_then(|opened| {
+            let pixels = data::decode_file(&opened.paths.photo(&photo))?;
+            Ok(Arc::new(data::pixels(&data::shrink(&pixels, size_px))))
+        });
+        let pixels = made.map_err(|error| sentence(&error.to_string()));
+        self.shared.events.send(Event::Thumbnail { photo, size_px, pixels })
+    }
+
+    fn mark(&self, query: QueryId, mark: &Mark) -> Done {
+        let opened = match self.shared.opened() {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error)),
+        };
+        let photo = match mark {
+            Mark::GalleryKind { photo, .. } => Ok((photo.clone(), None, String::new())),
+            _ => self.query_photo(query, &opened),
+        };
+        let (photo, crop, seen) = match photo {
+            Ok(photo) => photo,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (key, value) = label_of(mark, &photo, crop);
+        let engine = opened.engine.get();
+        self.change(|project| Ok(project.set_label(&key, value, &seen, Some(engine.checkpoint()))?))
+    }
+
+    /// The query's photo as part of the project, copied into it first where it comes from outside; with the searched part
+    /// where that is not the whole, and what the person saw.
+    fn query_photo(&self, query: QueryId, opened: &Opened) -> Result<(PhotoId, Option<CropRect>, String), JobError> {
+        let kept = self.shared.queries().get(query).ok_or(JobError::Forgotten { query })?;
+        let (width, height) = (kept.info.width, kept.info.height);
+        let crop = (kept.crop != CropRect::whole(width, height)).then_some(kept.crop);
+        let seen = format!("search in {}", kept.source.label());
+        if let Some(row) = &kept.known.row {
+            return Ok((row.photo.clone(), crop, seen));
+        }
+        let row = import(&mut opened.project(), &kept.source, width, height)?;
+        let photo = row.photo.clone();
+        let info = Arc::new(QueryInfo { project_photo: Some(photo.clone()), ..(*kept.info).clone() });
+        self.shared.queries().update(query, |kept| {
+            let known = super::search::Known { row: Some(row), boxes: kept.known.boxes.clone() };
+            kept.known = Arc::new(known);
+            kept.info = Arc::clone(&info);
+        });
+        // The window learns under which name the photo is part of the project; there may be none left to tell.
+        let _ = self.shared.events.send(Event::QueryReady { query, photo: info });
+        Ok((photo, crop, seen))
+    }
+
+    /// Changes labels and tells the window what holds now, also where nothing changed.
+    fn change(&self, change: impl FnOnce(&mut Project) -> Result<bool, JobError>) -> Done {
+        let state = self.shared.opened().and_then(|opened| {
+            change(&mut opened.project())?;
+            opened.label_state()
+        });
+        match state {
+            Ok(state) => self.shared.events.send(Event::LabelsChanged(Arc::new(state))).map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+fn import(
+    project: &mut Project,
+    source: &super::search::Source,
+    width: u32,
+    height: u32,
+) -> Result<PhotoRow, JobError> {
+    let photo = project.import_query_photo(&source.bytes, &source.name, width, height)?;
+    let row = project.photo(&photo)?;
+    Ok(row.ok_or_else(|| JobError::NotInGallery { photo })?)
+}
+
+/// Asks the person for a path. The system's dialog may stay open for long, so it has a thread of its own, which nobody
+/// waits for: it ends with the dialog or with the program.
+pub(super) fn ask_path(shared: &Arc<Shared>, dialog: Dialog) -> io::Result<()> {
+    let shared = Arc::clone(shared);
+    let asked = move || {
+        let path = pick(&dialog);
+        // Without a window there is nobody to tell.
+        let _ = shared.events.send(Event::PathPicked { dialog, path });
+    };
+    Builder::new().name("dialog".to_owned()).spawn(asked).map(drop)
+}
+
+fn pick(dialog: &Dialog) -> Option<PathBuf> {
+    const PHOTOS: [&str; 9] = ["jpg", "jpeg", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff"];
+    match dialog {
+        Dialog::OpenPhoto => rfd::FileDialog::new()
+            .set_title("Open a street photo")
+            .add_filter("Photos", &PHOTOS)
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Dialog::OpenProject => rfd::FileDialog::new().set_title("Open a project folder").pick_folder(),
+        Dialog::SavePlan { suggested_name } => rfd::FileDialog::new()
+            .set_title("Save the plan as a picture")
+            .set_file_name(suggested_name)
+            .add_filter("PNG picture", &["png"])
+            .save_file(),
+    }
+}

@@ -1,0 +1,44 @@
+//! What the window asks for and is told, and the threads that do it: the only room that makes threads.
+//!
+//! `types` is all that the window sees of it. `open`, `search`, `measure` and `learn` do the work step by step without
+//! any thread, so that the command line does exactly the same; `workers` puts them on threads. A person's newest wish
+//! wins everywhere: a later search ends an earlier one, other knobs end a re-ranking, and the trainer waits between its
+//! steps while a search is in flight.
+
+pub mod appraise;
+mod clipboard;
+pub mod clock;
+mod error;
+mod gate;
+mod io;
+pub mod labels;
+mod latest;
+pub mod learn;
+pub mod measure;
+pub mod models;
+pub mod open;
+mod queries;
+pub mod search;
+mod searcher;
+mod shared;
+mod train;
+pub mod types;
+mod wake;
+mod workers;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::JobError;
+pub use latest::Latest;
+pub use types::*;
+pub use wake::WakeCallback;
+pub use workers::{SavePlan, Setup, StartError, Workers};
+
+/// Runs work on a thread with a deep stack and waits for it; the work may borrow.
+pub fn with_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("work".to_owned()).stack_size(bytes).spawn_scoped(scope, work)?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}

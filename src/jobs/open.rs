@@ -1,0 +1,247 @@
+//! From a folder to something that can be searched: the project, a model and an index. No thread is made here, so that
+//! the command line does the same.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::Device;
+
+use super::JobError;
+use super::labels::label_state;
+use super::models::{ModelEntry, info_of, list_models, load_encoder, preferred};
+use super::types::{ModelInfo, ProjectSummary};
+use crate::domain::{CheckpointId, PhotoDomain, PhotoId, Progress, Split, StopFlag};
+use crate::index::{self, BuildReport, GalleryIndex, GalleryPhoto, IndexError, Searcher};
+use crate::nn::{self, Encoder};
+use crate::project::{PhotoRow, Project};
+use crate::synth::{self, SampleSpec};
+
+/// Told how far a piece of work is.
+pub type Report<'a> = &'a (dyn Fn(Progress) + Sync);
+
+/// How many street photos are offered to try.
+const EXAMPLES: usize = 12;
+
+/// What searches: an encoder and the index that was made with it. They are only ever exchanged together.
+pub struct Engine {
+    pub encoder: Arc<Encoder>,
+    pub searcher: Searcher,
+    pub model: ModelInfo,
+}
+
+impl Engine {
+    pub fn checkpoint(&self) -> &CheckpointId {
+        self.encoder.checkpoint()
+    }
+}
+
+/// The engine of a project and what was worth saying while it was made.
+pub struct Ready {
+    pub engine: Engine,
+    pub built: BuildReport,
+    pub notes: Vec<String>,
+}
+
+/// Opens a project's folder. One that holds only a manifest becomes a project first.
+pub fn open_folder(dir: &Path) -> Result<Project, JobError> {
+    match Project::open(dir) {
+        Err(crate::project::ProjectError::NotAProject { .. }) if dir.join("manifest.jsonl").is_file() => {
+            Ok(Project::create_from_manifest(dir)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// The sample wardrobe as a project, drawn first where it is not there or its drawing was cut short.
+pub fn open_sample(dir: &Path, spec: &SampleSpec, stop: &StopFlag, report: Report<'_>) -> Result<Project, JobError> {
+    if !dir.join("project.db").is_file() && !dir.join("manifest.jsonl").is_file() {
+        synth::write_sample(dir, spec, stop, report)?;
+        if stop.is_stopped() {
+            return Err(JobError::Stopped);
+        }
+    }
+    open_folder(dir)
+}
+
+/// Loads a model and brings the project's index for it up to date. `wanted` overrides the project's own choice.
+pub fn make_ready(
+    project: &Project,
+    wanted: Option<&CheckpointId>,
+    shipped: &[PathBuf],
+    device: &Device,
+    stop: &StopFlag,
+    report: Report<'_>,
+) -> Result<Ready, JobError> {
+    Plan::of(project, wanted, shipped, device)?.carry_out(stop, report)
+}
+
+/// Everything that making ready needs of a project, so that the project is free while photos are embedded.
+pub(super) struct Plan {
+    encoder: Encoder,
+    gallery: Vec<GalleryPhoto>,
+    features: PathBuf,
+    notes: Vec<String>,
+}
+
+impl Plan {
+    pub fn of(
+        project: &Project,
+        wanted: Option<&CheckpointId>,
+        shipped: &[PathBuf],
+        device: &Device,
+    ) -> Result<Self, JobError> {
+        let (models, problems) = list_models(Some(project), shipped);
+        let (encoder, notes) = match wanted {
+            Some(checkpoint) => {
+                let model = models.iter().find(|model| model.checkpoint == *checkpoint);
+                let model = model.ok_or_else(|| JobError::UnknownModel { checkpoint: checkpoint.clone() })?;
+                (load_encoder(model, device)?, Vec::new())
+            }
+            None => load_preferred(&models, problems, project.current_model()?.as_ref(), shipped, device)?,
+        };
+        Self::with(project, encoder, notes)
+    }
+
+    pub fn with(project: &Project, encoder: Encoder, notes: Vec<String>) -> Result<Self, JobError> {
+        let features = project.paths().features_of(encoder.checkpoint());
+        Ok(Self { gallery: gallery(project)?, features, encoder, notes })
+    }
+
+    pub fn carry_out(self, stop: &StopFlag, report: Report<'_>) -> Result<Ready, JobError> {
+        let Self { encoder, gallery, features, mut notes } = self;
+        let built = match index::build(&features, &encoder, &gallery, stop, report) {
+            Ok(built) => built,
+            // A folder that cannot be written, or is being indexed elsewhere: what is there can still be searched.
+            Err(error @ (IndexError::Write { .. } | IndexError::Busy { .. })) => {
+                match GalleryIndex::open_for(&features, &encoder) {
+                    Ok(_) => notes.push(format!("{error}; the photos are searched as they were indexed before")),
+                    Err(_) => return Err(error.into()),
+                }
+                BuildReport::default()
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if built.stopped || stop.is_stopped() {
+            return Err(JobError::Stopped);
+        }
+        if built.skipped.len() == gallery.len()
+            && let Some((_, first)) = built.skipped.first()
+        {
+            return Err(JobError::NothingToSearch { photos: gallery.len(), first: first.clone() });
+        }
+        notes.extend(built.notes.iter().cloned());
+        notes.extend(skipped_note(&built));
+        let searcher = Searcher::new(Arc::new(GalleryIndex::open_for(&features, &encoder)?));
+        let model = info_of(encoder.checkpoint(), encoder.card());
+        Ok(Ready { engine: Engine { encoder: Arc::new(encoder), searcher, model }, built, notes })
+    }
+}
+
+/// The chosen model; where that is gone or damaged, one that works, with a note.
+fn load_preferred(
+    models: &[ModelEntry],
+    mut problems: Vec<String>,
+    chosen: Option<&CheckpointId>,
+    shipped: &[PathBuf],
+    device: &Device,
+) -> Result<(Encoder, Vec<String>), JobError> {
+    let Some(first) = preferred(models, chosen) else {
+        return Err(match problems.pop() {
+            Some(sentence) => JobError::Options { sentence },
+            None => JobError::NoModel { looked_in: shipped.to_vec() },
+        });
+    };
+    let mut notes = Vec::new();
+    if let Some(gone) = chosen.filter(|chosen| **chosen != first.checkpoint) {
+        // What is wrong with a folder of the project is the likeliest reason.
+        let why = problems.pop().unwrap_or_else(|| format!("the model {gone} is no longer there"));
+        notes.push(format!("{why}; {} is used instead", first.card.name));
+    }
+    let error = match load_encoder(first, device) {
+        Ok(encoder) => return Ok((encoder, notes)),
+        Err(error) => error,
+    };
+    for other in models.iter().filter(|other| other.checkpoint != first.checkpoint && other.shipped) {
+        if let Ok(encoder) = load_encoder(other, device) {
+            notes.push(format!("{error}; {} is used instead", other.card.name));
+            return Ok((encoder, notes));
+        }
+    }
+    Err(error)
+}
+
+/// The shop photos that are searched, each whole: a catalogue shot shows its garment alone.
+pub fn gallery(project: &Project) -> Result<Vec<GalleryPhoto>, JobError> {
+    let rows = project.photos(PhotoDomain::Shop)?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let path = project.paths().photo(&row.photo);
+            Some(GalleryPhoto { photo: row.photo, product: row.product?, path, crop: None })
+        })
+        .collect())
+}
+
+/// One sentence about photos that could not be used.
+pub fn skipped_note(built: &BuildReport) -> Option<String> {
+    let (_, why) = built.skipped.first()?;
+    Some(match built.skipped.len() {
+        1 => format!("1 photo was skipped: {why}"),
+        count => format!("{count} photos were skipped, the first one because {why}"),
+    })
+}
+
+/// All that the window shows of an open project.
+pub fn summarise(project: &Project, engine: &Engine, shipped: &[PathBuf]) -> Result<ProjectSummary, JobError> {
+    let counts = project.counts()?;
+    let mut models: Vec<ModelInfo> = list_models(Some(project), shipped).0.iter().map(ModelEntry::info).collect();
+    if !models.iter().any(|model| model.checkpoint == engine.model.checkpoint) {
+        models.push(engine.model.clone());
+    }
+    Ok(ProjectSummary {
+        path: project.paths().root().to_owned(),
+        name: project.name().to_owned(),
+        is_sample: project.is_sample()?,
+        products: counts.products,
+        gallery_photos: engine.searcher.index().len(),
+        model: engine.model.clone(),
+        models,
+        device: nn::device::describe(engine.encoder.device()),
+        examples: examples(project)?,
+        kinds: project.kinds()?,
+        labels: Arc::new(label_state(project, engine.checkpoint())?),
+    })
+}
+
+/// Street photos to try: of products that no model was trained on, one of each kind in turn, large garments first.
+pub fn examples(project: &Project) -> Result<Vec<PhotoId>, JobError> {
+    let rows = project.photos(PhotoDomain::Street)?;
+    let unseen: std::collections::HashSet<_> = project
+        .products()?
+        .into_iter()
+        .filter(|product| product.split == Some(Split::Test))
+        .map(|product| product.product)
+        .collect();
+    let share =
+        |row: &PhotoRow| row.bbox.map_or(0.0, |b| b.width * b.height / (row.width as f32 * row.height as f32).max(1.0));
+    let mut rows: Vec<(bool, PhotoRow)> = rows
+        .into_iter()
+        .filter(|row| row.product.is_some())
+        .map(|row| (row.product.as_ref().is_some_and(|product| unseen.contains(product)), row))
+        .collect();
+    rows.sort_by(|(a_unseen, a), (b_unseen, b)| {
+        b_unseen.cmp(a_unseen).then(share(b).total_cmp(&share(a))).then(a.photo.cmp(&b.photo))
+    });
+    // First one of each kind, then a second of each, and so on.
+    let mut of_kind = std::collections::HashMap::<Option<String>, usize>::new();
+    let mut ordered: Vec<(bool, usize, PhotoId)> = rows
+        .into_iter()
+        .map(|(unseen, row)| {
+            let round = of_kind.entry(row.kind).or_default();
+            *round += 1;
+            (!unseen, *round, row.photo)
+        })
+        .collect();
+    ordered.sort_by_key(|(seen, round, _)| (*seen, *round));
+    Ok(ordered.into_iter().take(EXAMPLES).map(|(_, _, photo)| photo).collect())
+}

@@ -1,0 +1,67 @@
+//! The photos of this session's searches, kept so that another crop, other knobs, a plan or a label need no second drop.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::search::{Found, Known, Source};
+use super::types::QueryInfo;
+use crate::domain::{CheckpointId, CropRect, QueryId};
+
+/// How many are kept, and how many bytes of files.
+const KEPT: usize = 16;
+const KEPT_BYTES: usize = 256 << 20;
+/// Decoded pixels are large: only the newest stay.
+const KEPT_DECODED: usize = 2;
+
+/// One search of this session.
+#[derive(Clone)]
+pub struct Kept {
+    pub query: QueryId,
+    pub source: Arc<Source>,
+    /// `None` once it was let go; the source gives it back.
+    pub photo: Option<Arc<RgbImage>>,
+    pub known: Arc<Known>,
+    pub info: Arc<QueryInfo>,
+    pub crop: CropRect,
+    pub limit: usize,
+    /// The answer, and of which model it is.
+    pub found: Option<(CheckpointId, Found)>,
+}
+
+#[derive(Default)]
+pub struct QueryBook {
+    /// Oldest first.
+    kept: VecDeque<Kept>,
+}
+
+impl QueryBook {
+    pub fn get(&self, query: QueryId) -> Option<Kept> {
+        self.kept.iter().find(|kept| kept.query == query).cloned()
+    }
+
+    /// Adds a search and lets go of the oldest ones. The newest always stays.
+    pub fn insert(&mut self, kept: Kept) {
+        self.kept.retain(|other| other.query != kept.query);
+        self.kept.push_back(kept);
+        let bytes = |kept: &VecDeque<Kept>| kept.iter().map(|kept| kept.source.bytes.len()).sum::<usize>();
+        while self.kept.len() > KEPT || (self.kept.len() > 1 && bytes(&self.kept) > KEPT_BYTES) {
+            self.kept.pop_front();
+        }
+        let decoded = self.kept.len().saturating_sub(KEPT_DECODED);
+        for old in self.kept.iter_mut().take(decoded) {
+            old.photo = None;
+        }
+    }
+
+    pub fn update(&mut self, query: QueryId, change: impl FnOnce(&mut Kept)) {
+        if let Some(kept) = self.kept.iter_mut().find(|kept| kept.query == query) {
+            change(kept);
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.kept.clear();
+    }
+}

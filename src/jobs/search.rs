@@ -1,0 +1,313 @@
+//! From a photo to a ranking and a plan, step by step and without threads: the window's search thread and the command
+//! line both call this.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use image::RgbImage;
+
+use super::JobError;
+use super::open::Engine;
+use super::types::{PlanInfo, QueryInfo};
+use crate::data;
+use crate::domain::{
+    CropRect, Hit, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, Ranking, SquarePicture, Stage,
+    StopFlag, Timings,
+};
+use crate::index;
+use crate::nn::{CellFeatures, Encoder};
+use crate::project::{PhotoRow, Project};
+
+/// Long side in pixels at which a query is shown.
+const SHOWN_SIDE_PX: u32 = 1024;
+/// Side in pixels of the squares on which a plan is drawn.
+const PLAN_SIDE_PX: u32 = 448;
+
+/// A photo to search with, as its file holds it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file's name, for people.
+    pub name: String,
+    /// Where it lies, if it is a file.
+    pub path: Option<PathBuf>,
+    pub bytes: Arc<[u8]>,
+}
+
+impl Source {
+    pub fn read(path: &Path) -> Result<Self, JobError> {
+        let bytes = data::decode::read_file(path)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { name, path: Some(path.to_owned()), bytes: bytes.into() })
+    }
+
+    /// The path, or the name of what has none.
+    pub fn label(&self) -> String {
+        self.path.as_ref().map_or_else(|| self.name.clone(), |path| path.display().to_string())
+    }
+
+    /// Upright pixels.
+    pub fn decode(&self) -> Result<RgbImage, JobError> {
+        Ok(data::decode_bytes(&self.bytes, &self.label())?)
+    }
+}
+
+/// What the project knows of a photo that is searched with.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The photo, where it is one of the project's.
+    pub row: Option<PhotoRow>,
+    /// Boxes worth trying, the main garment first.
+    pub boxes: Vec<(String, CropRect)>,
+}
+
+impl Known {
+    /// Looks a photo up by its place in the project or by its content.
+    pub fn look_up(project: &Project, source: &Source) -> Result<Self, JobError> {
+        let inside = source.path.as_ref().and_then(|path| id_inside(project.paths().root(), path));
+        let mut row = match inside {
+            Some(photo) => project.photo(&photo)?,
+            None => None,
+        };
+        if row.is_none() {
+            row = project.photo_with_hash(&blake3::hash(&source.bytes).to_hex())?;
+        }
+        let Some(row) = row else {
+            return Ok(Self::default());
+        };
+        let garments = project.garments(&row.photo)?;
+        let mut boxes: Vec<(String, CropRect)> =
+            garments.into_iter().map(|garment| (garment.kind, garment.bbox)).collect();
+        if boxes.is_empty()
+            && let (Some(kind), Some(bbox)) = (&row.kind, row.bbox)
+        {
+            boxes.push((kind.clone(), bbox));
+        }
+        Ok(Self { row: Some(row), boxes })
+    }
+
+    /// The part to search where the person did not choose: the main garment's box, else the whole photo.
+    pub fn crop(&self, photo: &RgbImage) -> CropRect {
+        // A catalogue shot shows its garment alone and is compared whole, as the index holds it.
+        let is_shop = self.row.as_ref().is_some_and(|row| row.domain == PhotoDomain::Shop);
+        let main = self.row.as_ref().and_then(|row| row.bbox).or_else(|| self.boxes.first().map(|(_, bbox)| *bbox));
+        main.filter(|_| !is_shop)
+            .and_then(|bbox| bbox.clipped(photo.width(), photo.height()))
+            .unwrap_or_else(|| CropRect::whole(photo.width(), photo.height()))
+    }
+}
+
+/// The id that a file inside the project folder has, whether or not the project knows it.
+fn id_inside(root: &Path, path: &Path) -> Option<PhotoId> {
+    let (root, path) = (root.canonicalize().ok()?, path.canonicalize().ok()?);
+    let parts: Option<Vec<&str>> = path.strip_prefix(&root).ok()?.iter().map(|part| part.to_str()).collect();
+    Some(PhotoId::new(parts?.join("/")))
+}
+
+/// The part that is searched: the chosen one, checked against the photo, else what the project suggests.
+pub fn choose_crop(
+    photo: &RgbImage,
+    wanted: Option<CropRect>,
+    known: &Known,
+    name: &str,
+) -> Result<CropRect, JobError> {
+    Ok(match wanted {
+        Some(crop) => data::check_crop(photo, crop, name)?,
+        None => known.crop(photo),
+    })
+}
+
+/// What the window shows of a query.
+pub fn describe_query(source: &Source, photo: &RgbImage, crop: CropRect, known: &Known) -> QueryInfo {
+    let whole = CropRect::whole(photo.width(), photo.height());
+    let mut suggested_crops: Vec<(String, CropRect)> = known
+        .boxes
+        .iter()
+        .filter_map(|(kind, bbox)| Some((super::error::sentence(kind), bbox.clipped(photo.width(), photo.height())?)))
+        .collect();
+    suggested_crops.push(("Whole photo".to_owned(), whole));
+    QueryInfo {
+        name: source.name.clone(),
+        project_photo: known.row.as_ref().map(|row| row.photo.clone()),
+        pixels: Arc::new(data::pixels(&data::shrink(photo, SHOWN_SIDE_PX))),
+        width: photo.width(),
+        height: photo.height(),
+        crop,
+        suggested_crops,
+    }
+}
+
+/// Features of a photo, or of a part of it, as the index holds them of the gallery.
+pub fn encode(encoder: &Encoder, photo: &RgbImage, crop: Option<CropRect>) -> Result<CellFeatures, JobError> {
+    Ok(index::embed_photo(encoder, photo, crop)?)
+}
+
+/// Both stages of a search.
+pub struct Search<'a> {
+    pub engine: &'a Engine,
+    pub photo: &'a RgbImage,
+    pub crop: CropRect,
+    pub options: MatchOptions,
+    /// How many hits are wanted.
+    pub limit: usize,
+    /// Milliseconds that reading the photo took.
+    pub decode_ms: f64,
+}
+
+/// What is kept of a finished search, so that other knobs do not encode again.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub features: Arc<CellFeatures>,
+    /// All that the global stage gave, also beyond what is shown.
+    pub global: Arc<Ranking>,
+    pub shown: Arc<Ranking>,
+}
+
+impl Search<'_> {
+    /// Both stages. `on_global` is called with the first one's answer, as soon as it is there.
+    pub fn run(&self, stop: &StopFlag, mut on_global: impl FnMut(&Found)) -> Result<Found, JobError> {
+        let found = self.rank_globally(self.encode(stop)?);
+        on_global(&found);
+        rerank(self.engine, &found, &self.options, self.limit, stop)
+    }
+
+    /// The searched part's features, with the milliseconds that they took.
+    pub fn encode(&self, stop: &StopFlag) -> Result<Encoded, JobError> {
+        self.options.check().map_err(|sentence| JobError::Options { sentence })?;
+        let start = Instant::now();
+        let features = encode(&self.engine.encoder, self.photo, Some(self.crop))?;
+        if stop.is_stopped() {
+            return Err(JobError::Stopped);
+        }
+        Ok(Encoded { features: Arc::new(features), ms: ms_since(start) })
+    }
+
+    /// The first stage alone.
+    pub fn rank_globally(&self, encoded: Encoded) -> Found {
+        let spent = Timings { decode: self.decode_ms, encode: encoded.ms, ..Timings::default() };
+        rank_globally(self.engine, encoded.features, &self.options, self.limit, spent)
+    }
+}
+
+/// Features of a query, and what they took.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    pub features: Arc<CellFeatures>,
+    pub ms: f64,
+}
+
+fn rank_globally(
+    engine: &Engine,
+    features: Arc<CellFeatures>,
+    options: &MatchOptions,
+    limit: usize,
+    spent: Timings,
+) -> Found {
+    let start = Instant::now();
+    let mut global = engine.searcher.search_global(&features, limit.max(options.rerank), options);
+    let global_ms = ms_since(start);
+    global.timings =
+        Timings { global: global_ms, structural: 0.0, total: spent.decode + spent.encode + global_ms, ..spent };
+    let global = Arc::new(global);
+    Found { features, shown: Arc::new(cut(&global, limit)), global }
+}
+
+/// The second stage, also for other knobs. Without anything to re-rank the global order is the answer.
+pub fn rerank(
+    engine: &Engine,
+    found: &Found,
+    options: &MatchOptions,
+    limit: usize,
+    stop: &StopFlag,
+) -> Result<Found, JobError> {
+    options.check().map_err(|sentence| JobError::Options { sentence })?;
+    let start = Instant::now();
+    // More candidates may be wanted than were kept.
+    let enough = found.global.hits.len() >= limit.max(options.rerank).min(engine.searcher.index().len());
+    let base = if enough {
+        Found {
+            features: Arc::clone(&found.features),
+            global: Arc::clone(&found.global),
+            shown: Arc::clone(&found.shown),
+        }
+    } else {
+        rank_globally(engine, Arc::clone(&found.features), options, limit, found.global.timings)
+    };
+    if options.rerank == 0 {
+        let global = Ranking { options: *options, ..(*base.global).clone() };
+        return Ok(Found { shown: Arc::new(cut(&global, limit)), ..base });
+    }
+    let mut ranking = engine.searcher.rerank(&base.features, &base.global, options, stop);
+    // Stopped half way, the ranking comes back as it was.
+    if ranking.stage != Stage::Structural || stop.is_stopped() {
+        return Err(JobError::Stopped);
+    }
+    let structural = ms_since(start);
+    let spent = base.global.timings;
+    ranking.timings = Timings { structural, total: spent.decode + spent.encode + spent.global + structural, ..spent };
+    Ok(Found { shown: Arc::new(cut(&ranking, limit)), ..base })
+}
+
+/// One line per finished search, for whoever follows the log.
+pub fn log_finished(source: &Source, ranking: &Ranking) {
+    tracing::info!(
+        target: "seamline",
+        path = %source.label(),
+        hits = ranking.hits.len(),
+        ms = ranking.timings.total,
+        "search finished"
+    );
+}
+
+/// Why a photo of the gallery matches, with both pictures.
+pub struct PlanRequest<'a> {
+    pub engine: &'a Engine,
+    pub found: &'a Found,
+    pub photo: &'a RgbImage,
+    pub crop: CropRect,
+    pub options: MatchOptions,
+    pub gallery: &'a PhotoRow,
+    pub gallery_path: &'a Path,
+    pub product: ProductRecord,
+}
+
+pub fn make_plan(request: PlanRequest<'_>) -> Result<PlanInfo, JobError> {
+    let PlanRequest { engine, found, photo, crop, options, gallery, gallery_path, product } = request;
+    options.check().map_err(|sentence| JobError::Options { sentence })?;
+    let not_there = || JobError::NotInGallery { photo: gallery.photo.clone() };
+    let hits = found.shown.hits.iter().chain(&found.global.hits);
+    let hit = hits.into_iter().find(|hit| hit.photo == gallery.photo).cloned().ok_or_else(not_there)?;
+    let pair: PairMatch = engine.searcher.explain(&found.features, &gallery.photo, &options)?;
+    let gallery_pixels = data::decode_file(gallery_path)?;
+    let hit = Hit {
+        score: pair.score,
+        global: pair.global,
+        structural: Some(pair.structural),
+        iterations: pair.iterations,
+        marginal_error: pair.marginal_error,
+        ..hit
+    };
+    Ok(PlanInfo {
+        options,
+        query_picture: square(photo, Some(crop)),
+        // Gallery photos are embedded whole.
+        gallery_picture: square(&gallery_pixels, None),
+        hit,
+        product,
+        pair,
+    })
+}
+
+/// The square that the network sees, large enough to be looked at.
+pub fn square(photo: &RgbImage, crop: Option<CropRect>) -> SquarePicture {
+    let (square, content) = data::letterbox(photo, crop, PLAN_SIDE_PX);
+    SquarePicture { pixels: Arc::new(data::pixels(&square)), content }
+}
+
+fn cut(ranking: &Ranking, limit: usize) -> Ranking {
+    Ranking { hits: ranking.hits.iter().take(limit).cloned().collect(), ..ranking.clone() }
+}
+
+pub(super) fn ms_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}

@@ -1,0 +1,343 @@
+//! The search thread: owns nothing but its queue; opens projects, ranks, explains.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use image::RgbImage;
+
+use super::JobError;
+use super::gate::Passage;
+use super::io::{IoJob, IoQueue};
+use super::latest::Latest;
+use super::open::{Engine, Plan, make_ready, open_folder, open_sample};
+use super::queries::Kept;
+use super::search::{
+    self, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
+};
+use super::shared::{Closed, Opened, Shared};
+use super::types::{Event, FailureOf, PlanInfo, QueryPhoto, SearchRequest};
+use crate::domain::{CheckpointId, MatchOptions, PhotoId, Progress, QueryId, Ranking, StopFlag};
+use crate::project::{Paths, Project, Session};
+use crate::synth::SampleSpec;
+
+pub(super) enum SearchJob {
+    Open { path: Option<PathBuf>, stop: StopFlag },
+    Use { checkpoint: CheckpointId, stop: StopFlag },
+    Search { request: SearchRequest, stop: StopFlag, rank_stop: StopFlag, passage: Passage },
+    Rerank { query: QueryId, options: MatchOptions, stop: StopFlag, passage: Passage },
+    Plan { query: QueryId, photo: PhotoId, options: MatchOptions, stop: StopFlag },
+    Save { query: QueryId, photo: PhotoId, options: MatchOptions, path: PathBuf },
+}
+
+pub(super) struct SearchThread {
+    pub shared: Arc<Shared>,
+    pub io: IoQueue,
+    pub data_dir: PathBuf,
+    pub sample: SampleSpec,
+    /// A project was asked for before, so that no name means the sample, not the project of last time.
+    pub asked_before: Cell<bool>,
+}
+
+/// What a job gives: a sentence for the window, or the news that there is no window any more.
+type Done = Result<Result<(), JobError>, Closed>;
+
+/// `?` for the inner of the two results.
+macro_rules! attempt {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error.into())),
+        }
+    };
+}
+
+impl SearchThread {
+    pub fn run(self, jobs: &Receiver<SearchJob>) {
+        while let Ok(job) = jobs.recv() {
+            if self.serve(job).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn serve(&self, job: SearchJob) -> Result<(), Closed> {
+        let shared = &self.shared;
+        match job {
+            SearchJob::Open { path, stop } => {
+                let done = shared.attempt(FailureOf::Project, || self.open(path.as_deref(), &stop));
+                shared.prepare(None);
+                done
+            }
+            SearchJob::Use { checkpoint, stop } => {
+                let done = shared.attempt(FailureOf::Model, || self.use_model(&checkpoint, &stop));
+                shared.prepare(None);
+                done
+            }
+            SearchJob::Search { request, stop, rank_stop, passage } => {
+                let of = FailureOf::Query(request.query);
+                let done = shared.attempt(of, || self.search(&request, &stop, &rank_stop));
+                shared.leave(passage);
+                done
+            }
+            SearchJob::Rerank { query, options, stop, passage } => {
+                let done = shared.attempt(FailureOf::Query(query), || self.rerank(query, &options, &stop));
+                shared.leave(passage);
+                done
+            }
+            SearchJob::Plan { query, photo, options, stop } => {
+                if stop.is_stopped() || shared.is_stale(query) {
+                    return Ok(());
+                }
+                shared.attempt(FailureOf::Plan(query, photo.clone()), || {
+                    let plan = Arc::new(attempt!(self.plan(query, &photo, options)));
+                    shared.events.send(Event::PlanReady { query, photo, plan }).map(Ok)
+                })
+            }
+            SearchJob::Save { query, photo, options, path } => shared.attempt(FailureOf::Saving, || {
+                let plan = attempt!(self.plan(query, &photo, options));
+                // The picture is drawn where writing a file makes nobody wait.
+                self.io.push(IoJob::SavePlan { plan: Box::new(plan), path });
+                Ok(Ok(()))
+            }),
+        }
+    }
+
+    fn open(&self, path: Option<&Path>, stop: &StopFlag) -> Done {
+        let shared = &self.shared;
+        let report = |progress: Progress| shared.prepare(Some(progress));
+        let session =
+            if self.asked_before.replace(true) { Session::default() } else { Session::load_from(&self.data_dir) };
+        let sample = self.data_dir.join("sample");
+        let wanted = path.map(Path::to_owned).or_else(|| session.project);
+        let project = match wanted.filter(|dir| !same_place(dir, &sample)) {
+            Some(dir) => match self.open_or_keep(&dir) {
+                Ok(opened) => opened,
+                Err(error) if path.is_none() => {
+                    shared
+                        .note(&format!("the project of last time cannot be opened, so this is the sample: {error}"))?;
+                    attempt!(self.sample_or_keep(&sample, stop, &report))
+                }
+                Err(error) => return Ok(Err(error)),
+            },
+            None => attempt!(self.sample_or_keep(&sample, stop, &report)),
+        };
+        let opened = match project {
+            // The same folder again: its lock is ours already.
+            Choice::Kept(opened) => opened,
+            Choice::New(project) => {
+                let ready = attempt!(make_ready(&project, None, &shared.model_dirs, &shared.device, stop, &report));
+                for note in &ready.notes {
+                    shared.note(note)?;
+                }
+                if let Some(why) = project.read_only() {
+                    shared.note(&why)?;
+                }
+                let opened = Arc::new(Opened {
+                    paths: project.paths().clone(),
+                    project: Mutex::new(*project),
+                    engine: Latest::new(Arc::new(ready.engine)),
+                });
+                // What was under way in the project before is of no use in this one.
+                shared.train_stop.get().stop();
+                shared.queries().clear();
+                shared.opened.set(Some(Arc::clone(&opened)));
+                opened
+            }
+        };
+        self.remember(&opened.paths);
+        shared.announce(&opened).map(Ok)
+    }
+
+    fn remember(&self, paths: &Paths) {
+        let project = std::path::absolute(paths.root()).unwrap_or_else(|_| paths.root().to_owned());
+        if let Err(error) = (Session { project: Some(project) }).save_to(&self.data_dir) {
+            // Coming back to the sample next time is no reason to bother anyone now.
+            tracing::warn!(target: "seamline", %error, "the session was not saved");
+        }
+    }
+
+    fn open_or_keep(&self, dir: &Path) -> Result<Choice, JobError> {
+        match self.shared.opened.get().filter(|opened| same_place(opened.paths.root(), dir)) {
+            Some(opened) => Ok(Choice::Kept(opened)),
+            None => Ok(Choice::New(Box::new(open_folder(dir)?))),
+        }
+    }
+
+    fn sample_or_keep(&self, dir: &Path, stop: &StopFlag, report: super::open::Report<'_>) -> Result<Choice, JobError> {
+        match self.shared.opened.get().filter(|opened| same_place(opened.paths.root(), dir)) {
+            Some(opened) => Ok(Choice::Kept(opened)),
+            None => Ok(Choice::New(Box::new(open_sample(dir, &self.sample, stop, report)?))),
+        }
+    }
+
+    fn use_model(&self, checkpoint: &CheckpointId, stop: &StopFlag) -> Done {
+        let shared = &self.shared;
+        let opened = attempt!(shared.opened());
+        let report = |progress: Progress| shared.prepare(Some(progress));
+        let plan = attempt!(Plan::of(&opened.project(), Some(checkpoint), &shared.model_dirs, &shared.device));
+        let ready = attempt!(plan.carry_out(stop, &report));
+        attempt!(opened.project().set_current_model(checkpoint));
+        opened.engine.set(Arc::new(ready.engine));
+        for note in &ready.notes {
+            shared.note(note)?;
+        }
+        shared.announce(&opened).map(Ok)
+    }
+
+    fn search(&self, request: &SearchRequest, stop: &StopFlag, rank_stop: &StopFlag) -> Done {
+        let shared = &self.shared;
+        let query = request.query;
+        if stop.is_stopped() {
+            return Ok(Ok(()));
+        }
+        let opened = attempt!(shared.opened());
+        let engine = opened.engine.get();
+        let start = Instant::now();
+        let (source, photo) = attempt!(self.photo_of(&request.photo, &opened));
+        let decode_ms = ms_since(start);
+        if stop.is_stopped() {
+            return Ok(Ok(()));
+        }
+        let known = attempt!(Known::look_up(&opened.project(), &source));
+        let crop = attempt!(choose_crop(&photo, request.crop, &known, &source.label()));
+        let info = Arc::new(describe_query(&source, &photo, crop, &known));
+        shared.queries().insert(Kept {
+            query,
+            source: Arc::clone(&source),
+            photo: Some(Arc::clone(&photo)),
+            known: Arc::new(known),
+            info: Arc::clone(&info),
+            crop,
+            limit: request.limit,
+            found: None,
+        });
+        if shared.is_stale(query) {
+            return Ok(Ok(()));
+        }
+        shared.events.send(Event::QueryReady { query, photo: info })?;
+        let search =
+            Search { engine: &engine, photo: &photo, crop, options: request.options, limit: request.limit, decode_ms };
+        // The second stage listens to its own flag, which other knobs set too.
+        let global = search.rank_globally(attempt!(search.encode(stop)));
+        self.keep(query, &engine, &global);
+        self.send_ranking(&opened, query, &global.shown)?;
+        if request.options.rerank == 0 {
+            log_finished(&source, &global.shown);
+            return Ok(Ok(()));
+        }
+        let found = attempt!(search::rerank(&engine, &global, &request.options, request.limit, rank_stop));
+        self.keep(query, &engine, &found);
+        log_finished(&source, &found.shown);
+        self.send_ranking(&opened, query, &found.shown).map(Ok)
+    }
+
+    fn rerank(&self, query: QueryId, options: &MatchOptions, stop: &StopFlag) -> Done {
+        if stop.is_stopped() || self.shared.is_stale(query) {
+            return Ok(Ok(()));
+        }
+        let opened = attempt!(self.shared.opened());
+        let engine = opened.engine.get();
+        let kept = attempt!(self.kept(query));
+        let found = attempt!(self.found_with(&kept, &engine, options));
+        let found = attempt!(search::rerank(&engine, &found, options, kept.limit, stop));
+        self.keep(query, &engine, &found);
+        self.send_ranking(&opened, query, &found.shown).map(Ok)
+    }
+
+    fn plan(&self, query: QueryId, photo: &PhotoId, options: MatchOptions) -> Result<PlanInfo, JobError> {
+        let opened = self.shared.opened()?;
+        let engine = opened.engine.get();
+        let kept = self.kept(query)?;
+        let found = self.found_with(&kept, &engine, &options)?;
+        let pixels = self.pixels_of(&kept)?;
+        let not_there = || JobError::NotInGallery { photo: photo.clone() };
+        let (gallery, product) = {
+            let project = opened.project();
+            let row = project.photo(photo)?.ok_or_else(not_there)?;
+            let product = row.product.as_ref().map(|product| project.product(product)).transpose()?.flatten();
+            (row, product.ok_or_else(not_there)?)
+        };
+        search::make_plan(PlanRequest {
+            engine: &engine,
+            found: &found,
+            photo: &pixels,
+            crop: kept.crop,
+            options,
+            gallery_path: &opened.paths.photo(&gallery.photo),
+            gallery: &gallery,
+            product,
+        })
+    }
+
+    fn kept(&self, query: QueryId) -> Result<Kept, JobError> {
+        self.shared.queries().get(query).ok_or(JobError::Forgotten { query })
+    }
+
+    fn keep(&self, query: QueryId, engine: &Engine, found: &Found) {
+        let found = (engine.checkpoint().clone(), found.clone());
+        self.shared.queries().update(query, |kept| kept.found = Some(found));
+    }
+
+    /// What the first stage gave, made anew where another model searches by now.
+    fn found_with(&self, kept: &Kept, engine: &Engine, options: &MatchOptions) -> Result<Found, JobError> {
+        if let Some((checkpoint, found)) = &kept.found
+            && checkpoint == engine.checkpoint()
+        {
+            return Ok(found.clone());
+        }
+        let photo = self.pixels_of(kept)?;
+        let search =
+            Search { engine, photo: &photo, crop: kept.crop, options: *options, limit: kept.limit, decode_ms: 0.0 };
+        let found = search.rank_globally(search.encode(&StopFlag::new())?);
+        self.keep(kept.query, engine, &found);
+        Ok(found)
+    }
+
+    fn pixels_of(&self, kept: &Kept) -> Result<Arc<RgbImage>, JobError> {
+        match &kept.photo {
+            Some(photo) => Ok(Arc::clone(photo)),
+            None => Ok(Arc::new(kept.source.decode()?)),
+        }
+    }
+
+    fn photo_of(&self, photo: &QueryPhoto, opened: &Opened) -> Result<(Arc<Source>, Arc<RgbImage>), JobError> {
+        let source = match photo {
+            QueryPhoto::Earlier(query) => {
+                let kept = self.kept(*query)?;
+                return Ok((Arc::clone(&kept.source), self.pixels_of(&kept)?));
+            }
+            QueryPhoto::File(path) => Source::read(path)?,
+            QueryPhoto::Project(photo) => Source::read(&opened.paths.photo(photo))?,
+            QueryPhoto::Bytes { name, bytes } => Source { name: name.clone(), path: None, bytes: Arc::clone(bytes) },
+            QueryPhoto::Clipboard => super::clipboard::picture()?,
+        };
+        let photo = source.decode()?;
+        Ok((Arc::new(source), Arc::new(photo)))
+    }
+
+    fn send_ranking(&self, opened: &Opened, query: QueryId, ranking: &Arc<Ranking>) -> Result<(), Closed> {
+        if self.shared.is_stale(query) {
+            return Ok(());
+        }
+        let products = opened.project().products_named(ranking.hits.iter().map(|hit| &hit.product));
+        match products {
+            Ok(products) => {
+                let (ranking, products) = (Arc::clone(ranking), Arc::new(products));
+                self.shared.events.send(Event::Ranked { query, ranking, products })
+            }
+            Err(error) => self.shared.fail(&error.into(), FailureOf::Query(query)),
+        }
+    }
+}
+
+enum Choice {
+    Kept(Arc<Opened>),
+    New(Box<Project>),
+}
+
+fn same_place(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}

@@ -1,0 +1,287 @@
+//! What the window asks for and what it is told. These types are all that crosses a thread.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::{
+    CheckpointId, CropRect, Hit, Label, LabelKey, LabelValue, MatchOptions, PairMatch, PhotoId, Pixels, ProductId,
+    ProductRecord, Progress, QueryId, Ranking, RunId, SquarePicture,
+};
+
+/// The window's only way to get work done. Tests put a scripted one in its place.
+pub trait Backend {
+    /// Never blocks.
+    fn submit(&mut self, request: Request);
+    /// The oldest event that was not yet taken.
+    fn try_next(&mut self) -> Option<Event>;
+    /// How far the present background work is, newest value.
+    fn activity(&self) -> Activity;
+}
+
+/// Where a query photo comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueryPhoto {
+    /// A file dropped, opened or named by the person.
+    File(PathBuf),
+    /// A photo of the project, such as an example of the sample.
+    Project(PhotoId),
+    /// The encoded bytes of a file that has no path.
+    Bytes { name: String, bytes: Arc<[u8]> },
+    /// The picture on the system's clipboard.
+    Clipboard,
+    /// The photo of an earlier query of this session, for another crop of it.
+    Earlier(QueryId),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchRequest {
+    pub query: QueryId,
+    pub photo: QueryPhoto,
+    /// `None`: the true box where the project knows one, else the whole photo.
+    pub crop: Option<CropRect>,
+    pub options: MatchOptions,
+    /// How many hits are wanted.
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// `None`: when nothing was opened yet the project of last time, else the sample, which is made where there is none.
+    OpenProject {
+        path: Option<PathBuf>,
+    },
+    Search(SearchRequest),
+    /// The same query with other knobs; answered by `Event::Ranked` of the structural stage.
+    Rerank {
+        query: QueryId,
+        options: MatchOptions,
+    },
+    /// Why this photo matches; answered by `Event::PlanReady`.
+    ShowPlan {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+    },
+    /// Fits a photo of the project into a square of this many pixels; answered by `Event::Thumbnail`.
+    Thumbnail {
+        photo: PhotoId,
+        size_px: u32,
+    },
+    /// Ask the person for a path; answered by `Event::PathPicked`.
+    AskPath(Dialog),
+    /// Draws the shown plan into a PNG; answered by `Event::Saved`.
+    SavePlan {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+        path: PathBuf,
+    },
+    /// Says something about a photo of a query; answered by `Event::LabelsChanged`. A query photo from outside is
+    /// copied into the project first.
+    Mark {
+        query: QueryId,
+        mark: Mark,
+    },
+    Undo,
+    Redo,
+    /// Fine-tunes the present model on all corrections; answered by `Event::TrainEnded`.
+    TrainOnCorrections,
+    StopTraining,
+    /// Makes a model of the project the one that searches; answered by `Event::ProjectOpened`.
+    UseModel {
+        checkpoint: CheckpointId,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    OpenPhoto,
+    OpenProject,
+    SavePlan { suggested_name: String },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mark {
+    SameProduct(ProductId),
+    NotThisProduct(ProductId),
+    /// Takes an earlier answer about this product back.
+    ClearProduct(ProductId),
+    /// The kind of the garment in the query's crop.
+    Kind(String),
+    /// The kind of a photo of the gallery.
+    GalleryKind {
+        photo: PhotoId,
+        name: String,
+    },
+}
+
+/// What must arrive. Everything about a query carries its id; older ones are dropped by whoever receives them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A project is open and can be searched; also sent when its model changes.
+    ProjectOpened(Arc<ProjectSummary>),
+    QueryReady {
+        query: QueryId,
+        photo: Arc<QueryInfo>,
+    },
+    Ranked {
+        query: QueryId,
+        ranking: Arc<Ranking>,
+        products: Arc<BTreeMap<ProductId, ProductRecord>>,
+    },
+    PlanReady {
+        query: QueryId,
+        photo: PhotoId,
+        plan: Arc<PlanInfo>,
+    },
+    Thumbnail {
+        photo: PhotoId,
+        size_px: u32,
+        pixels: Result<Arc<Pixels>, String>,
+    },
+    /// `path` is `None` where the person changed their mind.
+    PathPicked {
+        dialog: Dialog,
+        path: Option<PathBuf>,
+    },
+    Saved {
+        path: PathBuf,
+    },
+    LabelsChanged(Arc<LabelState>),
+    TrainEnded(Arc<TrainReport>),
+    /// Something that was asked for cannot be had.
+    Failed(Failure),
+    /// Something is worth saying, such as photos that were skipped.
+    Note(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProjectSummary {
+    pub path: PathBuf,
+    pub name: String,
+    pub is_sample: bool,
+    pub products: usize,
+    pub gallery_photos: usize,
+    pub model: ModelInfo,
+    /// All models that can be chosen, the present one among them.
+    pub models: Vec<ModelInfo>,
+    pub device: String,
+    /// Street photos to try, best first.
+    pub examples: Vec<PhotoId>,
+    /// Every kind of garment that the project knows.
+    pub kinds: Vec<String>,
+    pub labels: Arc<LabelState>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelInfo {
+    pub checkpoint: CheckpointId,
+    pub name: String,
+    /// Recall@1 of the test split, where it was measured.
+    pub recall_at_1: Option<f32>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryInfo {
+    /// The file's name, for people.
+    pub name: String,
+    /// The photo's id, once it is part of the project.
+    pub project_photo: Option<PhotoId>,
+    /// Upright, at most 1024 pixels on its long side.
+    pub pixels: Arc<Pixels>,
+    /// Size of the photo itself, in which crops are given.
+    pub width: u32,
+    pub height: u32,
+    /// The part that is searched.
+    pub crop: CropRect,
+    /// Boxes worth trying, with a name each.
+    pub suggested_crops: Vec<(String, CropRect)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanInfo {
+    pub pair: PairMatch,
+    pub options: MatchOptions,
+    pub query_picture: SquarePicture,
+    pub gallery_picture: SquarePicture,
+    pub hit: Hit,
+    pub product: ProductRecord,
+}
+
+/// All that is known of a project's labels that a person made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabelState {
+    /// The present labels made by people, newest last.
+    pub corrections: Vec<Label>,
+    /// Corrections that the present model has not been trained on.
+    pub untrained: usize,
+    /// What Undo and Redo would do, such as "Same product: Breton long sleeve".
+    pub undo: Option<String>,
+    pub redo: Option<String>,
+}
+
+impl LabelState {
+    pub fn value(&self, key: &LabelKey) -> Option<&LabelValue> {
+        self.corrections.iter().rev().find(|label| &label.key == key).map(|label| &label.value)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainReport {
+    pub run: RunId,
+    /// `false` where the person stopped it; the model is then as it was.
+    pub finished: bool,
+    pub before: ModelInfo,
+    pub after: Option<ModelInfo>,
+    /// Recall@1 and @10 on the untouched test split, where the project has one.
+    pub recall_before: Option<[f32; 2]>,
+    pub recall_after: Option<[f32; 2]>,
+    pub seconds: f64,
+}
+
+/// One sentence for the person, the rest folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub of: FailureOf,
+    pub sentence: String,
+    pub details: Option<String>,
+}
+
+/// Which part of the screen is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailureOf {
+    Project,
+    Query(QueryId),
+    Plan(QueryId, PhotoId),
+    Saving,
+    Labels,
+    Training,
+    Model,
+}
+
+/// What goes on in the background, newest value only.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Activity {
+    /// Making the sample or indexing.
+    pub preparing: Option<Progress>,
+    pub training: Option<TrainProgress>,
+    /// True while a search or a re-ranking is under way.
+    pub searching: bool,
+    /// Bytes of memory this process holds, where the system tells.
+    pub memory_bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainProgress {
+    pub run: Option<RunId>,
+    /// What is being done: "Training", "Measuring", "Indexing photos".
+    pub what: &'static str,
+    pub step: usize,
+    pub steps: usize,
+    pub loss: f32,
+    pub images_per_second: f32,
+    pub seconds_left: Option<f32>,
+    /// Loss of each step so far, thinned to at most 512 points.
+    pub losses: Vec<[f32; 2]>,
+}

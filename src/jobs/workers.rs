@@ -1,0 +1,280 @@
+//! The real backend: threads that do what the window asks for.
+
+use std::cell::Cell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::gate::Gate;
+use super::io::{IoJob, IoQueue, IoThread, ask_path};
+use super::latest::Latest;
+use super::models::shipped_model_dirs;
+use super::queries::QueryBook;
+use super::searcher::{SearchJob, SearchThread};
+use super::shared::{Events, Shared};
+use super::train::{STACK_BYTES, TrainJob, TrainThread};
+use super::types::{Activity, Backend, Event, PlanInfo, Request, TrainProgress};
+use super::wake::{Wake, WakeCallback};
+use crate::domain::StopFlag;
+use crate::nn::{NnError, device};
+use crate::project::data_dir;
+use crate::synth::SampleSpec;
+
+/// Draws a plan into a file; given by whoever knows how to draw. The error is a sentence.
+pub type SavePlan = Box<dyn Fn(&PlanInfo, &Path) -> Result<(), String> + Send>;
+
+/// Events that wait for the window at most.
+const EVENTS: usize = 64;
+/// How often this process's memory is looked up.
+const MEMORY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where things lie and who is called back.
+pub struct Setup {
+    /// Holds the sample and the session.
+    pub data_dir: PathBuf,
+    /// Where shipped models lie.
+    pub model_dirs: Vec<PathBuf>,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
+    /// What the sample is, where it has to be drawn.
+    pub sample: SampleSpec,
+    pub save_plan: SavePlan,
+    /// Told that there is something new, at most 30 times a second, from any thread.
+    pub wake: WakeCallback,
+}
+
+impl Setup {
+    /// The usual places on this machine.
+    pub fn new(save_plan: SavePlan, wake: WakeCallback) -> Self {
+        Self {
+            data_dir: data_dir(),
+            model_dirs: shipped_model_dirs(),
+            device: "auto".to_owned(),
+            sample: SampleSpec::default(),
+            save_plan,
+            wake,
+        }
+    }
+}
+
+/// Why there is no backend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("a thread could not be started ({0})")]
+    Thread(#[from] io::Error),
+    #[error(transparent)]
+    Device(#[from] NnError),
+}
+
+/// The flags of what is under way, so that something newer can end it.
+#[derive(Default)]
+struct Flags {
+    open: StopFlag,
+    search: StopFlag,
+    rank: StopFlag,
+    plan: StopFlag,
+}
+
+/// Replaces a flag by a fresh one and sets the old one.
+fn renew(flag: &mut StopFlag) -> StopFlag {
+    flag.stop();
+    *flag = StopFlag::new();
+    flag.clone()
+}
+
+pub struct Workers {
+    shared: Arc<Shared>,
+    flags: Flags,
+    /// `None` only while it is being dropped, like the senders.
+    events: Option<Receiver<Event>>,
+    search: Option<Sender<SearchJob>>,
+    train: Option<Sender<TrainJob>>,
+    io: IoQueue,
+    wake: Wake,
+    threads: Vec<JoinHandle<()>>,
+    memory: Cell<Option<(Instant, Option<u64>)>>,
+}
+
+impl Workers {
+    pub fn start(setup: Setup) -> Result<Self, StartError> {
+        let Setup { data_dir, model_dirs, device, sample, save_plan, wake } = setup;
+        let device = device::pick(&device)?;
+        let (wake, wake_thread) = Wake::start(wake)?;
+        let (event_sender, events) = bounded(EVENTS);
+        let shared = Arc::new(Shared {
+            events: Events { sender: event_sender, wake: wake.clone() },
+            gate: Gate::default(),
+            preparing: Latest::new(None),
+            training: Latest::new(None),
+            opened: Latest::new(None),
+            queries: Mutex::new(QueryBook::default()),
+            newest: AtomicU64::new(0),
+            train_stop: Latest::new(StopFlag::new()),
+            model_dirs,
+            device,
+        });
+        let (search_sender, search_jobs) = unbounded();
+        let (train_sender, train_jobs) = unbounded();
+        let io = IoQueue::default();
+        // Dropped on an early return, it ends the threads that were started by then.
+        let mut workers = Self {
+            shared: Arc::clone(&shared),
+            flags: Flags::default(),
+            events: Some(events),
+            search: Some(search_sender),
+            train: Some(train_sender),
+            io: io.clone(),
+            wake,
+            threads: vec![wake_thread],
+            memory: Cell::new(None),
+        };
+        let search = SearchThread {
+            shared: Arc::clone(&shared),
+            io: io.clone(),
+            data_dir,
+            sample,
+            asked_before: Cell::new(false),
+        };
+        workers.spawn("search", None, move || search.run(&search_jobs))?;
+        let train = TrainThread { shared: Arc::clone(&shared) };
+        workers.spawn("train", Some(STACK_BYTES), move || train.run(&train_jobs))?;
+        let first = IoThread { shared: Arc::clone(&shared), queue: io.clone(), save_plan: Some(save_plan) };
+        workers.spawn("io", None, move || first.run())?;
+        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 2) {
+            let second = IoThread { shared, queue: io, save_plan: None };
+            workers.spawn("io-2", None, move || second.run())?;
+        }
+        Ok(workers)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        stack_bytes: Option<usize>,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), io::Error> {
+        let builder = Builder::new().name(name.to_owned());
+        let builder = match stack_bytes {
+            Some(bytes) => builder.stack_size(bytes),
+            None => builder,
+        };
+        self.threads.push(builder.spawn(run)?);
+        Ok(())
+    }
+
+    fn to_search(&self, job: SearchJob) {
+        if let Some(search) = &self.search {
+            // Gone only where a bug ended the thread; the window then hears no answer, but lives.
+            let _ = search.send(job);
+        }
+    }
+}
+
+impl Backend for Workers {
+    fn submit(&mut self, request: Request) {
+        match request {
+            Request::OpenProject { path } => {
+                let stop = renew(&mut self.flags.open);
+                self.to_search(SearchJob::Open { path, stop });
+            }
+            Request::UseModel { checkpoint } => {
+                let stop = renew(&mut self.flags.open);
+                self.to_search(SearchJob::Use { checkpoint, stop });
+            }
+            Request::Search(request) => {
+                // The newest search wins: whatever an older one was at, nobody waits for it.
+                self.shared.newest.fetch_max(request.query.0, Ordering::AcqRel);
+                renew(&mut self.flags.plan);
+                let stop = renew(&mut self.flags.search);
+                let rank_stop = renew(&mut self.flags.rank);
+                let passage = self.shared.gate.enter();
+                self.to_search(SearchJob::Search { request, stop, rank_stop, passage });
+            }
+            Request::Rerank { query, options } => {
+                let stop = renew(&mut self.flags.rank);
+                let passage = self.shared.gate.enter();
+                self.to_search(SearchJob::Rerank { query, options, stop, passage });
+            }
+            Request::ShowPlan { query, photo, options } => {
+                let stop = renew(&mut self.flags.plan);
+                self.to_search(SearchJob::Plan { query, photo, options, stop });
+            }
+            Request::SavePlan { query, photo, options, path } => {
+                self.to_search(SearchJob::Save { query, photo, options, path });
+            }
+            Request::Thumbnail { photo, size_px } => self.io.push_thumbnail(photo, size_px),
+            Request::AskPath(dialog) => {
+                if let Err(error) = ask_path(&self.shared, dialog) {
+                    tracing::error!(target: "seamline", %error, "no thread for the dialog");
+                }
+            }
+            Request::Mark { query, mark } => self.io.push(IoJob::Mark { query, mark }),
+            Request::Undo => self.io.push(IoJob::Undo),
+            Request::Redo => self.io.push(IoJob::Redo),
+            Request::TrainOnCorrections => {
+                // Asked for twice, it runs once: a second run would only undo the first.
+                if self.shared.training.get().is_some() {
+                    return;
+                }
+                let stop = StopFlag::new();
+                self.shared.train_stop.set(stop.clone());
+                if let Some(train) = &self.train {
+                    let what = "Getting ready to train";
+                    self.shared.training.set(Some(TrainProgress { what, ..TrainProgress::default() }));
+                    let _ = train.send(TrainJob { stop });
+                }
+            }
+            Request::StopTraining => self.shared.train_stop.get().stop(),
+        }
+    }
+
+    fn try_next(&mut self) -> Option<Event> {
+        self.events.as_ref()?.try_recv().ok()
+    }
+
+    fn activity(&self) -> Activity {
+        let now = Instant::now();
+        let memory = self.memory.get().filter(|(at, _)| now.duration_since(*at) < MEMORY_PAUSE);
+        let (_, memory_bytes) = memory.unwrap_or_else(|| (now, memory_bytes()));
+        if memory.is_none() {
+            self.memory.set(Some((now, memory_bytes)));
+        }
+        Activity {
+            preparing: self.shared.preparing.get(),
+            training: self.shared.training.get(),
+            searching: self.shared.gate.is_busy(),
+            memory_bytes,
+        }
+    }
+}
+
+impl Drop for Workers {
+    /// Flags first, so that work ends; then the receiver, so that nobody waits for room in it; only then the joining.
+    fn drop(&mut self) {
+        for flag in [&self.flags.open, &self.flags.search, &self.flags.rank, &self.flags.plan] {
+            flag.stop();
+        }
+        self.shared.train_stop.get().stop();
+        self.events = None;
+        self.search = None;
+        self.train = None;
+        self.io.close();
+        self.wake.close();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has already told why.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Bytes of memory that this process holds, where the system tells.
+fn memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

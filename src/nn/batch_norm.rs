@@ -1,0 +1,98 @@
+//! Batch normalisation with its running statistics (Ioffe and Szegedy 2015), as PyTorch keeps them.
+
+use candle_core::{Result, Tensor, Var};
+
+use super::arch::norm_specs;
+use super::ops;
+use super::params::Params;
+
+/// Whether a network learns from what passes through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Normalise by the batch and move the running statistics towards it.
+    Train,
+    /// Normalise by the running statistics and leave them alone.
+    Eval,
+}
+
+/// Added to variances, as everywhere in torchvision's networks.
+pub const EPSILON: f64 = 1e-5;
+/// Share of the newest batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// Normalisation of each channel, then a learned scale and shift.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    weight: Var,
+    bias: Var,
+    running_mean: Var,
+    running_var: Var,
+    frozen: bool,
+}
+
+impl BatchNorm {
+    pub fn new(params: &mut Params, name: &str, channels: usize) -> Result<Self> {
+        let [weight, bias, mean, var] = norm_specs(name, channels);
+        Ok(Self {
+            weight: params.get_or_init_spec(&weight)?,
+            bias: params.get_or_init_spec(&bias)?,
+            running_mean: params.get_or_init_spec(&mean)?,
+            running_var: params.get_or_init_spec(&var)?,
+            frozen: false,
+        })
+    }
+
+    /// A frozen normalisation uses its running statistics in training too and never moves them, which small batches
+    /// and fine-tuning want. Its scale and shift still learn.
+    pub fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+    }
+
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        if self.is_fixed(mode) {
+            return self.by_running_statistics(x);
+        }
+        self.check_batch(x)?;
+        let (y, mean, var) = ops::batch_norm_train(x, &self.weight, &self.bias, EPSILON)?;
+        self.follow(&mean, &var)?;
+        Ok(y)
+    }
+
+    /// [`Self::forward`], then the residual added where there is one, then a ReLU.
+    pub fn forward_relu(&self, x: &Tensor, residual: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
+        if self.is_fixed(mode) {
+            let y = self.by_running_statistics(x)?;
+            return residual.map_or_else(|| ops::relu(&y), |residual| ops::add_relu(&y, residual));
+        }
+        self.check_batch(x)?;
+        let (y, mean, var) = ops::batch_norm_train_relu(x, &self.weight, &self.bias, EPSILON, residual)?;
+        self.follow(&mean, &var)?;
+        Ok(y)
+    }
+
+    fn is_fixed(&self, mode: Mode) -> bool {
+        mode == Mode::Eval || self.frozen
+    }
+
+    fn by_running_statistics(&self, x: &Tensor) -> Result<Tensor> {
+        let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
+        ops::batch_norm_eval(x, &self.weight, &self.bias, &mean, &var, EPSILON)
+    }
+
+    /// The unbiased variance divides by one less than the values a channel has.
+    fn check_batch(&self, x: &Tensor) -> Result<()> {
+        let (n, _, h, w) = x.dims4()?;
+        if n * h * w < 2 {
+            candle_core::bail!("batch normalisation cannot train on one value a channel; use more or larger images");
+        }
+        Ok(())
+    }
+
+    fn follow(&self, mean: &Tensor, var: &Tensor) -> Result<()> {
+        for (running, batch) in [(&self.running_mean, mean), (&self.running_var, var)] {
+            let kept = running.as_detached_tensor().affine(1.0 - MOMENTUM, 0.0)?;
+            running.set(&(kept + batch.detach().affine(MOMENTUM, 0.0)?)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! The frozen network that searching uses: photos to cells and global vectors.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use super::NnError;
+use super::arch::ResNetPlan;
+use super::checkpoint::{self, ModelCard, Precision};
+use super::embedder::{BACKBONE, Embedder};
+use super::error::Doing;
+use super::folded::{FoldedResNet, values};
+use super::ops::{self, ConvSpec};
+use super::regrid::Regrid;
+use crate::domain::{CheckpointId, Grid};
+
+/// Cells along one side that a grid may have at most.
+const LARGEST_GRID: usize = 64;
+/// Below this length a vector counts as zero and stays it.
+const LEAST_LENGTH: f32 = 1e-12;
+
+/// What searching knows of photos: cells and a global vector each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellFeatures {
+    pub grid: Grid,
+    pub dim: usize,
+    /// `[photos, cells, dim]`, each row of length 1 (or all zeros).
+    pub cells: Vec<f32>,
+    /// `[photos, dim]`, each row of length 1 (or all zeros): the mean of the map's cells before they were normalised, as
+    /// DIML defines it. It does not depend on the grid.
+    pub globals: Vec<f32>,
+}
+
+impl CellFeatures {
+    /// Number of photos.
+    pub fn len(&self) -> usize {
+        self.globals.len() / self.dim.max(1)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.globals.is_empty()
+    }
+
+    /// The cells of one photo, `[cells, dim]`.
+    pub fn cells_of(&self, photo: usize) -> &[f32] {
+        let size = self.grid.cells() * self.dim;
+        &self.cells[photo * size..(photo + 1) * size]
+    }
+
+    /// The global vector of one photo.
+    pub fn global_of(&self, photo: usize) -> &[f32] {
+        &self.globals[photo * self.dim..(photo + 1) * self.dim]
+    }
+}
+
+/// Backbone and embedding, frozen: normalisations folded, no graph, 32 bits.
+#[derive(Debug)]
+pub struct Encoder {
+    backbone: FoldedResNet,
+    /// `[dim, channels, 1, 1]`.
+    weight: Tensor,
+    bias: Tensor,
+    card: ModelCard,
+    checkpoint: CheckpointId,
+    map: Grid,
+    grid: Grid,
+    regrid: Option<Regrid>,
+    device: Device,
+}
+
+impl Encoder {
+    /// Reads a checkpoint's folder.
+    pub fn load(dir: &Path, device: &Device) -> Result<Self, NnError> {
+        let saved = checkpoint::read(dir)?;
+        Self::from_tensors(saved.card, saved.id, &saved.tensors, device)
+    }
+
+    /// The embedder as it is now. Its id is that of the checkpoint that saving it in 32 bits would give.
+    pub fn from_embedder(embedder: &Embedder, card: &ModelCard) -> Result<Self, NnError> {
+        let card = ModelCard { config: embedder.config().clone(), ..card.clone() };
+        if let Some(problem) = card.problem() {
+            return Err(NnError::card(problem, Path::new(&card.name)));
+        }
+        let tensors = embedder.params.tensors().doing("collecting the weights")?;
+        let bytes = checkpoint::to_bytes(&tensors, Precision::F32, Path::new(&card.name))?;
+        Self::from_tensors(card, checkpoint::id_of(&bytes), &tensors, embedder.params.device())
+    }
+
+    /// `tensors` and `card` have been checked against each other.
+    fn from_tensors(
+        card: ModelCard,
+        checkpoint: CheckpointId,
+        tensors: &BTreeMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<Self, NnError> {
+        let config = &card.config;
+        let plan = ResNetPlan::new(BACKBONE, &config.backbone);
+        let side = config.backbone.map_side(card.input_size);
+        let head = |leaf| -> candle_core::Result<Vec<f32>> {
+            Ok(values(tensors, "embedding", leaf)?.into_iter().map(|value| value as f32).collect())
+        };
+        let build = || {
+            let shape = (config.dim, plan.out_channels, 1, 1);
+            Ok((
+                FoldedResNet::new(&plan, tensors, device)?,
+                Tensor::from_vec(head("weight")?, shape, device)?,
+                Tensor::from_vec(head("bias")?, config.dim, device)?,
+            ))
+        };
+        let (backbone, weight, bias) = build().doing("folding the network")?;
+        let map = Grid::new(side, side);
+        Ok(Self { backbone, weight, bias, card, checkpoint, map, grid: map, regrid: None, device: device.clone() })
+    }
+
+    /// The same network with its cells brought to another grid.
+    pub fn with_grid(mut self, rows: usize, columns: usize) -> Result<Self, NnError> {
+        if !(1..=LARGEST_GRID).contains(&rows) || !(1..=LARGEST_GRID).contains(&columns) {
+            return Err(NnError::Grid { rows, columns, limit: LARGEST_GRID });
+        }
+        self.grid = Grid::new(rows, columns);
+        self.regrid = (self.grid != self.map).then(|| Regrid::new(self.map, self.grid));
+        Ok(self)
+    }
+
+    /// Encodes `n` photos: `[n, 3, size, size]` with `size` = [`Self::input_size`], ImageNet's mean and deviation taken out.
+    /// A photo's features do not depend on what it is encoded with.
+    pub fn encode(&self, images: &[f32], n: usize) -> Result<CellFeatures, NnError> {
+        let size = self.input_size();
+        let each = 3 * size * size;
+        if n.checked_mul(each) != Some(images.len()) {
+            return Err(NnError::Batch { images: n, size, wanted: n.saturating_mul(each), found: images.len() });
+        }
+        let dim = self.dim();
+        let mut features = CellFeatures {
+            grid: self.grid,
+            dim,
+            cells: Vec::with_capacity(n * self.grid.cells() * dim),
+            globals: Vec::with_capacity(n * dim),
+        };
+        for chunk in images.chunks(together(size) * each) {
+            let maps = self.maps(chunk, chunk.len() / each).doing("encoding photos")?;
+            for map in maps.chunks_exact(dim * self.map.cells()) {
+                self.describe(map, &mut features);
+            }
+        }
+        if features.cells.iter().chain(&features.globals).all(|value| value.is_finite()) {
+            Ok(features)
+        } else {
+            Err(NnError::NotFinite { name: self.card.name.clone() })
+        }
+    }
+
+    /// Embedded maps `[n, dim, map cells]`.
+    fn maps(&self, images: &[f32], n: usize) -> candle_core::Result<Vec<f32>> {
+        let size = self.input_size();
+        let x = Tensor::from_slice(images, (n, 3, size, size), &self.device)?;
+        let map = self.backbone.features(&x)?;
+        let cells = ops::conv2d_fused(&map, &self.weight, Some(&self.bias), ConvSpec::default(), false, None)?;
+        cells.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
+    }
+
+    /// One map `[dim, map cells]` to normalised cells and the global vector.
+    fn describe(&self, map: &[f32], features: &mut CellFeatures) {
+        let (dim, count) = (features.dim, self.map.cells());
+        let mut cells = vec![0.0; map.len()];
+        for (channel, values) in map.chunks_exact(count).enumerate() {
+            for (cell, value) in values.iter().enumerate() {
+                cells[cell * dim + channel] = *value;
+            }
+        }
+        let mut global: Vec<f32> =
+            map.chunks_exact(count).map(|values| values.iter().sum::<f32>() / count as f32).collect();
+        normalise(&mut global);
+        features.globals.extend(global);
+        if let Some(regrid) = &self.regrid {
+            cells = regrid.apply(&cells, dim);
+        }
+        cells.chunks_exact_mut(dim).for_each(normalise);
+        features.cells.extend(cells);
+    }
+
+    /// Side of the square images that [`Self::encode`] takes.
+    pub fn input_size(&self) -> usize {
+        self.card.input_size
+    }
+
+    pub fn checkpoint(&self) -> &CheckpointId {
+        &self.checkpoint
+    }
+
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Length of a cell's vector.
+    pub fn dim(&self) -> usize {
+        self.card.config.dim
+    }
+
+    /// Grid of the cells that [`Self::encode`] gives.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+/// Images of that side that pass through the network together, to bound memory.
+pub(super) fn together(size: usize) -> usize {
+    (16 * 256 * 256 / (size * size).max(1)).clamp(1, 16)
+}
+
+/// To length 1; a zero vector stays zero.
+fn normalise(vector: &mut [f32]) {
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(LEAST_LENGTH);
+    vector.iter_mut().for_each(|value| *value /= length);
+}

@@ -1,0 +1,24 @@
+//! The networks' own trainable operations on the CPU, because candle's are slow, miss options or differentiate wrongly
+//! (max-pooling with overlapping windows, `relu'(0)`, uneven padding, groups as a loop of convolutions).
+//!
+//! Every operation here is a candle `CustomOp`: gradients flow through candle's `backward`, in `f32` and `f64`. All work
+//! is cut by shape alone and every sum is taken in a fixed order, so results are the same bits for any number of threads.
+
+mod activation;
+mod conv;
+mod conv_core;
+mod elem;
+mod linear;
+mod norm;
+mod pool;
+mod product;
+mod resize;
+#[cfg(test)]
+mod tests;
+
+pub use activation::{add_relu, relu};
+pub use conv::{ConvSpec, conv2d, conv2d_fused, conv2d_padded};
+pub use linear::linear;
+pub use norm::{batch_norm_eval, batch_norm_train, batch_norm_train_relu};
+pub use pool::{adaptive_avg_pool2d, avg_pool2d, global_avg_pool, max_pool2d};
+pub use resize::upsample_bilinear2d;

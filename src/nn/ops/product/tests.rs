@@ -1,0 +1,60 @@
+//! Oracle: the product written as three loops.
+
+use super::*;
+
+fn numbers<T: Elem>(seed: usize, len: usize) -> Vec<T> {
+    (0..len).map(|i| T::of(((i * 7919 + seed * 104_729) % 1009) as f64 / 504.5 - 1.0)).collect()
+}
+
+fn check<T: Elem>(tolerance: f64) {
+    for kernel in T::kernels() {
+        for (m, n, k) in [(1, 1, 1), (5, 17, 3), (6, 16, 300), (13, 50, 7), (100, 33, 600), (25, 400, 40), (3, 2, 0)] {
+            let (a, b) = (numbers::<T>(1, m * k), numbers::<T>(2, k * n));
+            let at: Vec<usize> = (0..k).collect();
+            let depth_at: Vec<usize> = (0..k).map(|d| d * n).collect();
+            let column_at: Vec<usize> = (0..n).collect();
+            let mut packed = vec![T::of(0.0); packed_len(&kernel, m, k)];
+            pack_rows(&kernel, Rows { values: &a, rows: m, row_step: k, at: &at }, &mut packed);
+            let columns = Columns { values: &b, depth_at: &depth_at, column_at: &column_at };
+            for split in [false, true] {
+                let mut c = vec![0.0; m * n];
+                for share in shares(&kernel, m, n, k, 5, split) {
+                    compute(&kernel, m, &packed, &columns, &share, |block, stride| {
+                        for (r, row) in share.rows.clone().enumerate() {
+                            for (j, column) in share.columns.clone().enumerate() {
+                                c[row * n + column] += block[r * stride + j].to_f64();
+                            }
+                        }
+                    });
+                }
+                for i in 0..m {
+                    for j in 0..n {
+                        let sum: f64 = (0..k).map(|d| a[i * k + d].to_f64() * b[d * n + j].to_f64()).sum();
+                        assert!((c[i * n + j] - sum).abs() <= tolerance * (1.0 + k as f64), "{m}x{n}x{k} at {i},{j}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kernel_of_this_processor_equals_three_loops() {
+    check::<f32>(1e-6);
+    check::<f64>(1e-14);
+}
+
+#[test]
+fn a_buffer_comes_back_and_is_aligned() {
+    let first = with_scratch(1000, |b: &mut [f32]| {
+        assert_eq!(b.len(), 1000);
+        let outer = b.as_ptr() as usize;
+        assert_eq!(outer % 64, 0);
+        with_scratch(1000, |b: &mut [f32]| assert_ne!(b.as_ptr() as usize, outer));
+        outer
+    });
+    let again = with_scratch(900, |b: &mut [f32]| b.as_ptr() as usize);
+    let other = with_scratch(900, |b: &mut [f32]| b.as_ptr() as usize);
+    assert_eq!(again, other);
+    assert!(first != 0);
+}

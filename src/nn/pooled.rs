@@ -1,0 +1,111 @@
+//! A bare backbone, as feature extractors of PyTorch give it: the pooled vector before any embedding.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use super::NnError;
+use super::arch::{Arch, ResNetConfig, ResNetPlan};
+use super::encoder::together;
+use super::error::Doing;
+use super::folded::FoldedResNet;
+use super::params::LoadReport;
+use super::weights;
+use crate::domain::Grid;
+
+/// Sides of images that make sense here.
+const SIDES: std::ops::RangeInclusive<usize> = 32..=2048;
+
+/// What a backbone says of images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PooledFeatures {
+    pub grid: Grid,
+    pub dim: usize,
+    /// Mean of each channel over the map, `[images, dim]`.
+    pub pooled: Vec<f32>,
+    /// The map itself, `[images, cells, dim]`, not normalised.
+    pub cells: Vec<f32>,
+}
+
+/// A frozen backbone over a file of weights.
+#[derive(Debug)]
+pub struct PooledBackbone {
+    backbone: FoldedResNet,
+    report: LoadReport,
+    size: usize,
+    dim: usize,
+    grid: Grid,
+    device: Device,
+}
+
+impl PooledBackbone {
+    /// Reads a `.pth` or `.safetensors` file in torchvision's or timm's naming; it must be of that architecture. Its width
+    /// is read off the stem.
+    pub fn load(weights: &Path, arch: Arch, size: usize, device: &Device) -> Result<Self, NnError> {
+        if !SIDES.contains(&size) {
+            return Err(NnError::InputSize { size, least: *SIDES.start(), limit: *SIDES.end() });
+        }
+        let found = weights::read_backbone(weights)?;
+        let mut config = ResNetConfig::new(arch);
+        config.width = weights::width(&found).unwrap_or(config.width);
+        if let Some(problem) = config.problem() {
+            return Err(NnError::weights(problem, weights));
+        }
+        let plan = ResNetPlan::new("", &config);
+        let report = LoadReport::compare(&plan.specs(), &found);
+        if !weights::fits(&report) {
+            return Err(weights::misfit(&config, &found, report, weights));
+        }
+        weights::check_variances(&plan.specs(), &found, weights)?;
+        let backbone = FoldedResNet::new(&plan, &found, device).doing("folding the network")?;
+        let side = config.map_side(size);
+        let dim = plan.out_channels;
+        Ok(Self { backbone, report, size, dim, grid: Grid::new(side, side), device: device.clone() })
+    }
+
+    /// `[n, 3, size, size]`, ImageNet's mean and deviation taken out, not letterboxed.
+    pub fn embed(&self, images: &[f32], n: usize) -> Result<PooledFeatures, NnError> {
+        let each = 3 * self.size * self.size;
+        if n.checked_mul(each) != Some(images.len()) {
+            let wanted = n.saturating_mul(each);
+            return Err(NnError::Batch { images: n, size: self.size, wanted, found: images.len() });
+        }
+        let (count, dim) = (self.grid.cells(), self.dim);
+        let mut features = PooledFeatures { grid: self.grid, dim, pooled: Vec::new(), cells: Vec::new() };
+        for chunk in images.chunks(together(self.size) * each) {
+            let maps = self.maps(chunk, chunk.len() / each).doing("embedding images")?;
+            for map in maps.chunks_exact(dim * count) {
+                let mean = |values: &[f32]| values.iter().sum::<f32>() / count as f32;
+                features.pooled.extend(map.chunks_exact(count).map(mean));
+                features.cells.extend((0..count).flat_map(|cell| map.iter().skip(cell).step_by(count)));
+            }
+        }
+        if features.cells.iter().all(|value| value.is_finite()) {
+            Ok(features)
+        } else {
+            Err(NnError::NotFinite { name: "backbone".to_owned() })
+        }
+    }
+
+    fn maps(&self, images: &[f32], n: usize) -> candle_core::Result<Vec<f32>> {
+        let x = Tensor::from_slice(images, (n, 3, self.size, self.size), &self.device)?;
+        self.backbone.features(&x)?.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
+    }
+
+    /// What the file held beyond the backbone, such as its classifier.
+    pub fn report(&self) -> &LoadReport {
+        &self.report
+    }
+
+    pub fn input_size(&self) -> usize {
+        self.size
+    }
+
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+}

@@ -1,0 +1,179 @@
+//! Structural similarity of two photos: how alike they are once every part is laid on its counterpart
+//! (DIML: Zhao et al., "Towards Interpretable Deep Metric Learning with Structural Matching", ICCV 2021).
+
+use rayon::prelude::*;
+
+use crate::domain::{Grid, Marginals, MatchOptions, PairMatch, StopFlag, TransportPlan};
+
+use super::marginals::{cross_marginals, uniform};
+use super::scaling::{Outcome, Stop, Workspace};
+use super::similarity::Units;
+
+/// A photo as the network sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cells<'a> {
+    pub grid: Grid,
+    pub dim: usize,
+    /// `[cells, dim]`, rows L2-normalised.
+    pub cells: &'a [f32],
+    /// `[dim]`, L2-normalised.
+    pub global: &'a [f32],
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn row(&self, cell: usize) -> &'a [f32] {
+        &self.cells[cell * self.dim..(cell + 1) * self.dim]
+    }
+
+    /// # Panics
+    /// When the slices do not have the lengths that grid and dimension say: a bug of the caller.
+    fn check(&self) {
+        assert!(self.dim > 0 && self.grid.cells() > 0, "a photo has cells of at least one number");
+        assert_eq!(self.cells.len(), self.grid.cells() * self.dim, "one row of numbers for each cell");
+        assert_eq!(self.global.len(), self.dim, "the global vector has the cells' dimension");
+    }
+}
+
+/// How alike two photos are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairScore {
+    /// Sum over all pairs of cells of mass x similarity.
+    pub structural: f32,
+    /// Cosine similarity of the two global vectors.
+    pub global: f32,
+    pub iterations: usize,
+    /// L1 errors of the plan's row and column sums together.
+    pub marginal_error: f32,
+    /// Cross-correlation marginals were asked for, but nothing agreed on one side, which is uniform instead.
+    pub uniform_fallback: bool,
+}
+
+impl PairScore {
+    /// `global + structural_weight * structural`.
+    pub fn score(&self, options: &MatchOptions) -> f32 {
+        self.global + options.structural_weight * self.structural
+    }
+}
+
+/// A plan between cells whose similarities are known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimilarityPlan {
+    /// Row-major `[rows, columns]`.
+    pub mass: Vec<f32>,
+    pub structural: f32,
+    pub iterations: usize,
+    pub marginal_error: f32,
+}
+
+/// Scores one pair. Equal, to the bit, to what [`rerank`] and [`explain_pair`] say of it.
+///
+/// # Panics
+/// When the photos' dimensions differ, or a slice has the wrong length: bugs of the caller.
+pub fn score_pair(query: &Cells<'_>, gallery: &Cells<'_>, options: &MatchOptions) -> PairScore {
+    query.check();
+    let mut workspace = Workspace::default();
+    compare(&mut workspace, query, &Units::of(query), gallery, options).score
+}
+
+/// Scores one pair and keeps all that is known about why.
+///
+/// # Panics
+/// As [`score_pair`].
+pub fn explain_pair(query: &Cells<'_>, gallery: &Cells<'_>, options: &MatchOptions) -> PairMatch {
+    query.check();
+    let mut workspace = Workspace::default();
+    let Compared { score, row_marginal, column_marginal } =
+        compare(&mut workspace, query, &Units::of(query), gallery, options);
+    let columns = gallery.grid.cells();
+    PairMatch {
+        plan: TransportPlan::new(query.grid, gallery.grid, unpadded(&workspace.kernel, columns)),
+        similarity: unpadded(&workspace.cosines.pairs, columns),
+        row_marginal,
+        column_marginal,
+        structural: score.structural,
+        global: score.global,
+        score: score.score(options),
+        iterations: score.iterations,
+        marginal_error: score.marginal_error,
+        uniform_fallback: score.uniform_fallback,
+    }
+}
+
+/// Scores the query against every candidate, over all cores; one result a candidate, in their order.
+///
+/// Empty when stopped before the end.
+///
+/// # Panics
+/// As [`score_pair`].
+pub fn rerank(query: &Cells<'_>, candidates: &[Cells<'_>], options: &MatchOptions, stop: &StopFlag) -> Vec<PairScore> {
+    query.check();
+    let units = Units::of(query);
+    candidates
+        .par_iter()
+        .with_min_len(4)
+        .map_init(Workspace::default, |workspace, candidate| {
+            (!stop.is_stopped()).then(|| compare(workspace, query, &units, candidate, options).score)
+        })
+        .collect::<Option<Vec<_>>>()
+        .unwrap_or_default()
+}
+
+/// The plan for similarities that were computed elsewhere, as in training; the weights must sum to 1.
+///
+/// # Panics
+/// When `similarity` does not hold one entry for each pair of weights: a bug of the caller.
+pub fn similarity_plan(similarity: &[f32], a: &[f32], b: &[f32], options: &MatchOptions) -> SimilarityPlan {
+    assert!(!a.is_empty() && !b.is_empty(), "both sides have cells");
+    assert_eq!(similarity.len(), a.len() * b.len(), "one similarity for each pair of cells");
+    let mut workspace = Workspace::default();
+    workspace.cosines.set_pairs(similarity, b.len());
+    let Outcome { structural, iterations, marginal_error } = workspace.solve(a, b, stop_of(options));
+    SimilarityPlan { mass: unpadded(&workspace.kernel, b.len()), structural, iterations, marginal_error }
+}
+
+struct Compared {
+    score: PairScore,
+    row_marginal: Vec<f32>,
+    column_marginal: Vec<f32>,
+}
+
+fn compare(
+    workspace: &mut Workspace,
+    query: &Cells<'_>,
+    query_units: &Units,
+    gallery: &Cells<'_>,
+    options: &MatchOptions,
+) -> Compared {
+    gallery.check();
+    assert_eq!(query.dim, gallery.dim, "both photos come from the same network");
+    workspace.compare(query, query_units, gallery, &Units::of(gallery));
+    let (row_marginal, column_marginal, uniform_fallback) = match options.marginals {
+        Marginals::Uniform => (uniform(query.grid.cells()), uniform(gallery.grid.cells()), false),
+        Marginals::CrossCorrelation => {
+            let rows = cross_marginals(&workspace.cosines.query);
+            let columns = cross_marginals(&workspace.cosines.gallery);
+            (rows.weights, columns.weights, rows.uniform_fallback || columns.uniform_fallback)
+        }
+    };
+    let Outcome { structural, iterations, marginal_error } =
+        workspace.solve(&row_marginal, &column_marginal, stop_of(options));
+    let global = workspace.cosines.global;
+    let score = PairScore { structural, global, iterations, marginal_error, uniform_fallback };
+    Compared { score, row_marginal, column_marginal }
+}
+
+/// The solver's settings, within what it can do; [`MatchOptions::check`] tells a person instead.
+fn stop_of(options: &MatchOptions) -> Stop {
+    let range = MatchOptions::EPSILON_RANGE;
+    let epsilon = if options.epsilon.is_nan() { MatchOptions::default().epsilon } else { options.epsilon };
+    Stop {
+        epsilon: epsilon.clamp(*range.start(), *range.end()),
+        max_iterations: options.max_iterations.max(1),
+        tolerance: options.tolerance,
+    }
+}
+
+fn unpadded(lanes: &[[f32; 8]], columns: usize) -> Vec<f32> {
+    let width = super::lanes::blocks(columns);
+    lanes.chunks_exact(width).flat_map(|row| &row.as_flattened()[..columns]).copied().collect()
+}

@@ -1,0 +1,6 @@
+mod exact;
+mod fast;
+mod golden;
+mod input;
+mod support;
+mod traps;

@@ -1,0 +1,5 @@
+mod pictures;
+mod scene;
+mod shaders;
+mod support;
+mod window;

@@ -1,0 +1,113 @@
+//! What a training run says while it goes on. It knows no window; jobs and the command line show it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::eval::Scores;
+
+/// The parts of a loss, before their weights; 0 where a part is off or had nothing to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LossParts {
+    pub total: f64,
+    pub cross_entropy: f64,
+    pub triplet: f64,
+    pub info_nce: f64,
+    pub structural: f64,
+    pub corrections: f64,
+    /// Share of the anchors whose positive was farther than their negative.
+    pub wrong_share: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum TrainEvent {
+    Started {
+        /// Steps made by earlier sittings of the same run.
+        step: usize,
+        steps: usize,
+        epochs: usize,
+        photos: usize,
+        products: usize,
+        parameters: usize,
+        device: String,
+    },
+    Step {
+        /// Counted from 1, as people do.
+        step: usize,
+        steps: usize,
+        epoch: usize,
+        loss: LossParts,
+        rate: f64,
+        gradient_norm: f64,
+        images_per_second: f64,
+        seconds_left: f64,
+    },
+    Epoch {
+        epoch: usize,
+        step: usize,
+        /// Mean over the epoch's steps.
+        loss: LossParts,
+        seconds: f64,
+        validation: Option<Scores>,
+    },
+    Checkpoint {
+        step: usize,
+        path: PathBuf,
+    },
+    /// A photo that cannot be read; the run goes on without it.
+    Skipped {
+        path: PathBuf,
+        reason: String,
+    },
+    /// Something is worth saying, such as a checkpoint that could not be written.
+    Note {
+        text: String,
+    },
+    Ended {
+        step: usize,
+        finished: bool,
+        seconds: f64,
+    },
+}
+
+/// How a run ended. A stop is one of the ways, not an error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// `false` where the stop flag ended it.
+    pub finished: bool,
+    pub step: usize,
+    pub steps: usize,
+    /// The folder of the newest checkpoint.
+    pub last: PathBuf,
+    /// Validation of the newest checkpoint, where there is a validation split.
+    pub validation: Option<Scores>,
+    pub skipped: Vec<(PathBuf, String)>,
+    pub seconds: f64,
+}
+
+impl LossParts {
+    pub fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.cross_entropy += other.cross_entropy;
+        self.triplet += other.triplet;
+        self.info_nce += other.info_nce;
+        self.structural += other.structural;
+        self.corrections += other.corrections;
+        self.wrong_share += other.wrong_share;
+    }
+
+    /// The mean, where this is a sum over so many steps.
+    pub fn divided(&self, steps: usize) -> Self {
+        let n = steps.max(1) as f64;
+        Self {
+            total: self.total / n,
+            cross_entropy: self.cross_entropy / n,
+            triplet: self.triplet / n,
+            info_nce: self.info_nce / n,
+            structural: self.structural / n,
+            corrections: self.corrections / n,
+            wrong_share: self.wrong_share / n,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The losses, each a differentiable scalar of candle tensors, in f32 or f64.
+//!
+//! They are written from selections made on the host and from smooth tensor operations only: candle gives every
+//! tie of a `max` or `min` the whole gradient, differentiates relu to 1 at 0 and sqrt to infinity there, and its
+//! fused softmax cuts the graph. Oracle: `tests/fixtures/training.json` (PyTorch, values and gradients) and the
+//! constants of the papers' closed forms.
+
+mod classification;
+mod contrastive;
+mod metric;
+mod self_supervised;
+mod structural;
+#[cfg(test)]
+mod tests;
+
+pub use classification::cross_entropy;
+pub use contrastive::{cross_domain_info_nce, info_nce, info_nce_symmetric, nt_xent};
+pub use metric::{
+    Distance, Hinge, TripletLoss, TripletSpec, batch_hard_triplet, explicit_negatives, explicit_positives,
+    multi_similarity,
+};
+pub use self_supervised::{byol, vicreg};
+pub use structural::{PairScores, StructuralSettings, structural_scores, structural_triplet};
+
+use candle_core::{D, DType, Device, Result, Tensor};
+
+/// Rows scaled to unit length; a row of zeros stays zeros.
+pub fn normalize_rows(x: &Tensor) -> Result<Tensor> {
+    // The square of the bound that PyTorch's `normalize` puts under the length.
+    let length = x.sqr()?.sum_keepdim(D::Minus1)?.affine(1.0, 1e-24)?.sqrt()?;
+    x.broadcast_div(&length)
+}
+
+/// max(x, 0) whose derivative at 0 is 0.
+pub(crate) fn relu(x: &Tensor) -> Result<Tensor> {
+    let above = x.detach().gt(0.0)?.to_dtype(x.dtype())?;
+    x * above
+}
+
+/// log(1 + exp(x)) without overflow, with the logistic function as its derivative everywhere.
+pub(crate) fn softplus(x: &Tensor) -> Result<Tensor> {
+    let shift = relu(&x.detach())?;
+    let sum = (shift.neg()?.exp()? + (x - &shift)?.exp()?)?;
+    sum.log()? + shift
+}
+
+/// Logarithm of the softmax over the last dimension.
+pub(crate) fn log_softmax(x: &Tensor) -> Result<Tensor> {
+    let shifted = x.broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    shifted.broadcast_sub(&log_sum)
+}
+
+/// Squared length of each row.
+pub(crate) fn row_squares(x: &Tensor) -> Result<Tensor> {
+    x.sqr()?.sum(D::Minus1)
+}
+
+/// A square root that is flat at 0: rows that coincide pull in no direction.
+pub(crate) fn safe_sqrt(x: &Tensor) -> Result<Tensor> {
+    let tiny = if x.dtype() == DType::F64 { 1e-24 } else { 1e-14 };
+    x.affine(1.0, tiny)?.sqrt()
+}
+
+/// A matrix on the tensor's device from values made on the host.
+pub(crate) fn matrix(values: Vec<f64>, shape: (usize, usize), like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
+}
+
+/// Rows of `x` in this order, some more than once.
+pub(crate) fn rows(x: &Tensor, order: &[usize]) -> Result<Tensor> {
+    let index: Vec<u32> = order.iter().map(|&row| row as u32).collect();
+    x.index_select(&Tensor::from_vec(index, order.len(), x.device())?, 0)
+}
+
+/// The values of a matrix, row by row, in f64.
+pub(crate) fn read_matrix(x: &Tensor) -> Result<Vec<Vec<f64>>> {
+    x.detach().to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_vec2::<f64>()
+}
+
+/// The value of a scalar in f64.
+pub fn read_scalar(x: &Tensor) -> Result<f64> {
+    x.detach().to_dtype(DType::F64)?.to_scalar::<f64>()
+}

@@ -1,0 +1,25 @@
+//! Training: recipe, losses, optimizers, the loop itself, and fine-tuning on a person's corrections.
+
+pub mod config;
+pub mod corrections;
+mod ema;
+mod error;
+mod event;
+pub mod losses;
+mod objective;
+pub mod optimizer;
+mod recolour;
+pub mod run_folder;
+pub mod schedule;
+mod trainer;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;
+
+pub use config::TrainConfig;
+pub use corrections::{Corrections, FineTuneConfig, FineTuned, fine_tune, publish};
+pub use error::TrainError;
+pub use event::{LossParts, Outcome, TrainEvent};
+pub use trainer::{RunInfo, Start, Trainer};

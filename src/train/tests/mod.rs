@@ -1,0 +1,6 @@
+//! The loop on a wardrobe of a few painted squares, and one step against PyTorch's.
+
+mod corrections;
+mod reference;
+mod runs;
+mod wardrobe;

@@ -1,0 +1,364 @@
+//! Everything that can be done, once. Buttons, tooltips, shortcuts and the `?` sheet are made from this table.
+
+use std::path::PathBuf;
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::fonts::icon;
+use super::state::{Pointed, Ribbons, View};
+use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
+use crate::jobs::Mark;
+
+/// What a panel asks `app` to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    Act(Action),
+    SearchFile(PathBuf),
+    SearchExample(PhotoId),
+    SetCrop(CropRect),
+    SetOptions(MatchOptions),
+    SetRibbons(Ribbons),
+    SetView(View),
+    SetTheme(egui::ThemePreference),
+    SetReducedMotion(bool),
+    CompareWith(super::state::Baseline),
+    Select(PhotoId),
+    PointAt(Option<Pointed>),
+    Mark(Mark),
+    UseModel(CheckpointId),
+    CloseNotice(u64),
+}
+
+/// An entry of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    OpenPhoto,
+    Paste,
+    OpenProject,
+    UseSample,
+    WholePhoto,
+    NextResult,
+    PreviousResult,
+    ResultBelow,
+    ResultAbove,
+    SameProduct,
+    NotThis,
+    ToggleRibbons,
+    ToggleHeat,
+    ToggleGrid,
+    SavePlan,
+    ResetMatching,
+    ResetRibbons,
+    Undo,
+    Redo,
+    Train,
+    StopTraining,
+    ToggleTheme,
+    Shortcuts,
+    Back,
+}
+
+/// Under which heading the `?` sheet lists an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    Photo,
+    Results,
+    Plan,
+    Corrections,
+    Window,
+}
+
+impl Group {
+    pub const ALL: [Self; 5] = [Self::Photo, Self::Results, Self::Plan, Self::Corrections, Self::Window];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Photo => "Photo",
+            Self::Results => "Results",
+            Self::Plan => "Plan",
+            Self::Corrections => "Corrections",
+            Self::Window => "Window",
+        }
+    }
+}
+
+/// One row of the table.
+pub struct Entry {
+    pub name: &'static str,
+    pub tooltip: &'static str,
+    pub icon: &'static str,
+    pub group: Group,
+    /// The first is the one that is shown.
+    pub shortcuts: &'static [KeyboardShortcut],
+}
+
+const fn key(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+const fn ctrl(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
+
+impl Action {
+    pub const ALL: [Self; 24] = [
+        Self::OpenPhoto,
+        Self::Paste,
+        Self::OpenProject,
+        Self::UseSample,
+        Self::WholePhoto,
+        Self::NextResult,
+        Self::PreviousResult,
+        Self::ResultBelow,
+        Self::ResultAbove,
+        Self::SameProduct,
+        Self::NotThis,
+        Self::ToggleRibbons,
+        Self::ToggleHeat,
+        Self::ToggleGrid,
+        Self::SavePlan,
+        Self::ResetMatching,
+        Self::ResetRibbons,
+        Self::Undo,
+        Self::Redo,
+        Self::Train,
+        Self::StopTraining,
+        Self::ToggleTheme,
+        Self::Shortcuts,
+        Self::Back,
+    ];
+
+    pub fn entry(self) -> Entry {
+        let entry = |name, tooltip, icon, group, shortcuts| Entry { name, tooltip, icon, group, shortcuts };
+        match self {
+            Self::OpenPhoto => entry(
+                "Open…",
+                "Choose a street photo to search with",
+                icon::FOLDER,
+                Group::Photo,
+                const { &[ctrl(Key::O)] },
+            ),
+            Self::Paste => entry(
+                "Paste",
+                "Search with the picture on the clipboard",
+                icon::CLIPBOARD,
+                Group::Photo,
+                const { &[ctrl(Key::V)] },
+            ),
+            Self::OpenProject => entry(
+                "Open project…",
+                "Choose the folder of another project",
+                icon::FOLDER,
+                Group::Window,
+                const { &[ctrl_shift(Key::O)] },
+            ),
+            Self::UseSample => {
+                entry("Use the sample wardrobe", "Open the project that comes along", icon::HANGER, Group::Window, &[])
+            }
+            Self::WholePhoto => entry(
+                "Whole photo",
+                "Search with all of the photo",
+                icon::IMAGE,
+                Group::Photo,
+                const { &[key(Key::W)] },
+            ),
+            Self::NextResult => entry(
+                "Next result",
+                "Show the next product",
+                icon::CARET_RIGHT,
+                Group::Results,
+                const { &[key(Key::ArrowRight)] },
+            ),
+            Self::PreviousResult => entry(
+                "Previous result",
+                "Show the product before",
+                icon::CARET_RIGHT,
+                Group::Results,
+                const { &[key(Key::ArrowLeft)] },
+            ),
+            Self::ResultBelow => entry(
+                "Result below",
+                "Show the product one row down",
+                icon::ARROW_DOWN,
+                Group::Results,
+                const { &[key(Key::ArrowDown)] },
+            ),
+            Self::ResultAbove => entry(
+                "Result above",
+                "Show the product one row up",
+                icon::ARROW_UP,
+                Group::Results,
+                const { &[key(Key::ArrowUp)] },
+            ),
+            Self::SameProduct => entry(
+                "Same product",
+                "The street photo shows this very product; again to take it back",
+                icon::CHECK_CIRCLE,
+                Group::Corrections,
+                const { &[key(Key::S)] },
+            ),
+            Self::NotThis => entry(
+                "Not this",
+                "The street photo shows another product; again to take it back",
+                icon::X_CIRCLE,
+                Group::Corrections,
+                const { &[key(Key::N)] },
+            ),
+            Self::ToggleRibbons => entry(
+                "Ribbons",
+                "Draw where the mass of each cell goes",
+                icon::RIBBONS,
+                Group::Plan,
+                const { &[key(Key::Num1)] },
+            ),
+            Self::ToggleHeat => {
+                entry("Heat", "Tint each cell by its mass", icon::FLAME, Group::Plan, const { &[key(Key::Num2)] })
+            }
+            Self::ToggleGrid => {
+                entry("Grid", "Draw the borders of the cells", icon::GRID, Group::Plan, const { &[key(Key::Num3)] })
+            }
+            Self::SavePlan => entry(
+                "Save as PNG…",
+                "Draw this plan into a picture file",
+                icon::FLOPPY,
+                Group::Plan,
+                const { &[ctrl(Key::S)] },
+            ),
+            Self::ResetMatching => {
+                entry("Reset to defaults", "Put the matching settings back", icon::UNDO, Group::Plan, &[])
+            }
+            Self::ResetRibbons => entry("Reset to defaults", "Put the drawing back", icon::UNDO, Group::Plan, &[]),
+            Self::Undo => entry(
+                "Undo",
+                "Take the last correction back",
+                icon::UNDO,
+                Group::Corrections,
+                const { &[ctrl(Key::Z)] },
+            ),
+            Self::Redo => entry(
+                "Redo",
+                "Do again what was undone",
+                icon::REDO,
+                Group::Corrections,
+                const { &[ctrl_shift(Key::Z), ctrl(Key::Y)] },
+            ),
+            Self::Train => entry(
+                "Train on corrections",
+                "Fine-tune the model on your corrections, then search again; the former model stays",
+                icon::PLAY,
+                Group::Corrections,
+                const { &[ctrl(Key::T)] },
+            ),
+            Self::StopTraining => {
+                entry("Stop training", "Keep the model as it was", icon::STOP, Group::Corrections, &[])
+            }
+            Self::ToggleTheme => entry(
+                "Light or dark",
+                "Switch between the light and the dark theme",
+                icon::HALF,
+                Group::Window,
+                const { &[ctrl_shift(Key::L)] },
+            ),
+            Self::Shortcuts => entry(
+                "Keyboard shortcuts",
+                "List all keys",
+                icon::KEYBOARD,
+                Group::Window,
+                const { &[key(Key::Questionmark)] },
+            ),
+            Self::Back => entry(
+                "Back",
+                "Close what is open, one level at a time",
+                icon::X,
+                Group::Window,
+                const { &[key(Key::Escape)] },
+            ),
+        }
+    }
+
+    /// The key that is printed on buttons.
+    pub fn key_text(self, ctx: &egui::Context) -> Option<String> {
+        let shortcut = self.entry().shortcuts.first()?;
+        Some(match shortcut.logical_key {
+            Key::Questionmark => "?".to_owned(),
+            Key::Escape => "Esc".to_owned(),
+            Key::ArrowRight => "→".to_owned(),
+            Key::ArrowLeft => "←".to_owned(),
+            Key::ArrowDown => "↓".to_owned(),
+            Key::ArrowUp => "↑".to_owned(),
+            _ => ctx.format_shortcut(shortcut),
+        })
+    }
+
+    /// What a button says while the pointer rests on it.
+    pub fn hover_text(self, ctx: &egui::Context) -> String {
+        let tooltip = self.entry().tooltip;
+        self.key_text(ctx).map_or_else(|| tooltip.to_owned(), |key| format!("{tooltip} ({key})"))
+    }
+
+    /// Moving through results is left to whatever holds the keyboard focus.
+    pub fn moves_through_results(self) -> bool {
+        matches!(self, Self::NextResult | Self::PreviousResult | Self::ResultBelow | Self::ResultAbove)
+    }
+}
+
+/// Takes the shortcuts that were pressed out of the input, the more specific ones first.
+///
+/// `arrows_taken` says that a focused widget, such as a slider, uses the arrow keys itself.
+pub fn take_shortcuts(ctx: &egui::Context, arrows_taken: bool) -> Vec<Action> {
+    if ctx.text_edit_focused() {
+        return Vec::new();
+    }
+    let menu_open = ctx.any_popup_open();
+    let mut all: Vec<(KeyboardShortcut, Action)> = Action::ALL
+        .into_iter()
+        .filter(|action| !(action.moves_through_results() && arrows_taken))
+        // An open menu has the keyboard; it closes itself on Esc.
+        .filter(|_| !menu_open)
+        .flat_map(|action| action.entry().shortcuts.iter().map(move |&shortcut| (shortcut, action)))
+        .collect();
+    all.sort_by_key(|(shortcut, _)| std::cmp::Reverse([shortcut.modifiers.shift, shortcut.modifiers.command]));
+    ctx.input_mut(|input| {
+        let plain = input.modifiers.is_none() || input.modifiers.shift_only();
+        all.into_iter()
+            // A plain letter with Ctrl or Alt held is another key.
+            .filter(|(shortcut, _)| shortcut.modifiers.any() || plain)
+            .filter(|(shortcut, _)| input.consume_shortcut(shortcut))
+            .map(|(_, action)| action)
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_actions_share_a_shortcut_and_none_is_egui_s_zoom() {
+        let mut seen = std::collections::HashMap::new();
+        for action in Action::ALL {
+            for shortcut in action.entry().shortcuts {
+                let key = (shortcut.modifiers.command, shortcut.modifiers.shift, shortcut.logical_key);
+                assert_eq!(seen.insert(key, action), None, "{action:?}");
+                assert!(!matches!(shortcut.logical_key, Key::Plus | Key::Minus | Key::Equals | Key::Num0));
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_names_every_action_once() {
+        let mut sorted = Action::ALL.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), Action::ALL.len());
+        for action in Action::ALL {
+            let entry = action.entry();
+            assert!(!entry.name.is_empty() && !entry.tooltip.is_empty(), "{action:?}");
+            assert!(!entry.tooltip.ends_with('.'), "{action:?}");
+        }
+    }
+}

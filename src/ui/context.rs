@@ -1,0 +1,83 @@
+//! What a panel is given: everything to read, one way to ask.
+
+use std::cell::{Cell, RefCell};
+
+use super::command::{Action, Command};
+use super::state::{Prefs, Session};
+use super::thumbs::Thumbs;
+use super::tokens::Tokens;
+use crate::jobs::Activity;
+
+pub struct Ctx<'a> {
+    pub tokens: &'a Tokens,
+    pub session: &'a Session,
+    pub prefs: &'a Prefs,
+    pub activity: &'a Activity,
+    pub thumbs: &'a Thumbs,
+    /// Plans can be drawn by wgpu.
+    pub gpu: bool,
+    /// Seconds since the window opened.
+    pub now: f64,
+    commands: RefCell<Vec<Command>>,
+    arrows_taken: Cell<bool>,
+    columns: Cell<usize>,
+}
+
+/// What a frame of drawing asked for.
+pub struct Asked {
+    pub commands: Vec<Command>,
+    /// A focused widget uses the arrow keys.
+    pub arrows_taken: bool,
+    /// How many results stand side by side; 0 where none were drawn.
+    pub columns: usize,
+}
+
+impl<'a> Ctx<'a> {
+    pub fn new(
+        tokens: &'a Tokens,
+        session: &'a Session,
+        prefs: &'a Prefs,
+        activity: &'a Activity,
+        thumbs: &'a Thumbs,
+        gpu: bool,
+        now: f64,
+    ) -> Self {
+        Self {
+            tokens,
+            session,
+            prefs,
+            activity,
+            thumbs,
+            gpu,
+            now,
+            commands: RefCell::default(),
+            arrows_taken: Cell::new(false),
+            columns: Cell::new(0),
+        }
+    }
+
+    pub fn send(&self, command: Command) {
+        self.commands.borrow_mut().push(command);
+    }
+
+    pub fn act(&self, action: Action) {
+        self.send(Command::Act(action));
+    }
+
+    /// A focused widget says that arrow keys are its own.
+    pub fn take_arrows(&self) {
+        self.arrows_taken.set(true);
+    }
+
+    pub fn set_columns(&self, columns: usize) {
+        self.columns.set(columns);
+    }
+
+    pub fn finish(self) -> Asked {
+        Asked {
+            commands: self.commands.into_inner(),
+            arrows_taken: self.arrows_taken.get(),
+            columns: self.columns.get(),
+        }
+    }
+}

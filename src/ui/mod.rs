@@ -1,0 +1,36 @@
+//! The window, drawn: panels read a [`Ctx`] and send [`Command`]s; nothing here opens a file, starts a thread or
+//! asks for work. The room `app` owns all state and is the only one that changes it.
+
+pub mod command;
+pub mod context;
+pub mod figures;
+pub mod fonts;
+pub mod panels;
+pub mod state;
+pub mod thumbs;
+pub mod tokens;
+pub mod widgets;
+
+pub use command::{Action, Command};
+pub use context::Ctx;
+pub use state::{Prefs, Session};
+pub use tokens::Tokens;
+
+use panels::{Sides, welcome};
+
+/// Draws the whole window.
+pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
+    panels::top_bar::top_bar_ui(ui, ctx);
+    panels::status_bar::status_bar_ui(ui, ctx);
+    if ctx.session.query.is_some() {
+        let sides = Sides::of(ui.available_width());
+        panels::left::left_ui(ui, ctx, sides);
+        panels::pair::pair_panel_ui(ui, ctx, sides);
+        panels::results::results_panel_ui(ui, ctx);
+    } else {
+        welcome::welcome_ui(ui, ctx);
+    }
+    panels::drop_overlay::drop_overlay_ui(ui, ctx);
+    panels::notices::notices_ui(ui, ctx);
+    panels::shortcuts::shortcuts_ui(ui, ctx);
+}

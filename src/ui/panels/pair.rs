@@ -1,0 +1,192 @@
+//! The chosen product beside the street photo: why it stands where it stands, and what you say about it.
+
+use egui::{Align, Layout, Panel, Popup, Pos2, RichText, ScrollArea, Sense, Ui, Vec2};
+
+use super::{Sides, notices, panel_frame, results, why};
+use crate::domain::{Hit, Ranking};
+use crate::jobs::Mark;
+use crate::ui::command::{Action, Command};
+use crate::ui::context::Ctx;
+use crate::ui::fonts::icon;
+use crate::ui::state::{Plan, Query, Said, View};
+use crate::ui::tokens::{self, size, space};
+use crate::ui::widgets::button::{Look, PushButton, action_button, sent};
+use crate::ui::widgets::plan_view::{Squares, empty_plan, plan_view_ui, pointed_words};
+use crate::ui::widgets::tile::price;
+use crate::ui::widgets::{clipped_text, dim_label, legend};
+
+pub fn pair_panel_ui(ui: &mut Ui, ctx: &Ctx<'_>, sides: Sides) {
+    let panel = Panel::right("pair").default_size(sides.right).size_range(340.0..=sides.right_max);
+    panel.frame(panel_frame(ctx.tokens)).show(ui, |ui| {
+        ui.take_available_space();
+        let rect = ui.max_rect();
+        let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect));
+        let Some(query) = &ctx.session.query else { return };
+        let chosen = query.ranking.as_ref().and_then(|ranking| {
+            let hit = ranking.hits.get(query.selected_place()?)?;
+            Some((ranking.as_ref(), hit))
+        });
+        match chosen {
+            Some((ranking, hit)) => chosen_ui(&mut ui, ctx, query, ranking, hit),
+            None => nothing_chosen_ui(&mut ui, ctx, query),
+        }
+    });
+}
+
+fn nothing_chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
+    let text = if query.failed.is_some() { "No match to show" } else { "Matching…" };
+    ui.horizontal(|ui| {
+        ui.set_height(size::CONTROL);
+        ui.label(RichText::new(text).font(tokens::title()).color(ctx.tokens.dim));
+    });
+    ui.add_space(space::XS);
+    let layout = picture_layout(ui);
+    if query.failed.is_none() {
+        empty_plan(ui, ctx, layout);
+    }
+}
+
+fn chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, hit: &Hit) {
+    heading_ui(ui, ctx, query, ranking, hit);
+    actions_ui(ui, ctx, query, hit);
+    ui.add_space(space::XS);
+    let failed = query.plan_failed.as_ref().filter(|(photo, _)| photo == &hit.photo);
+    let plan = query.plan.as_ref().filter(|plan| plan.photo == hit.photo);
+    let layout = picture_layout(ui);
+    match (plan, failed) {
+        (Some(plan), _) => plan_ui(ui, ctx, plan, ranking, layout),
+        (None, Some((_, failure))) => {
+            let room = layout.whole();
+            let mut child = ui.new_child(egui::UiBuilder::new().max_rect(room));
+            notices::failure_card_ui(&mut child, ctx, failure);
+        }
+        (None, None) => empty_plan(ui, ctx, layout),
+    }
+}
+
+/// Takes the room of the two photos, leaving some for the table below.
+fn picture_layout(ui: &mut Ui) -> Squares {
+    let width = ui.available_width();
+    let height = Squares::height_for(width, (ui.available_height() * 0.58).max(140.0));
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(width, height), Sense::hover());
+    Squares::fit(rect)
+}
+
+fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, hit: &Hit) {
+    let product = query.products.get(&hit.product);
+    let name = product.map_or(hit.product.as_str(), |product| product.name.as_str());
+    let mut words = format!("rank {}", hit.rank);
+    if hit.structural.is_some() {
+        words += &match hit.global_rank {
+            same if same == hit.rank => ", the same before structure".to_owned(),
+            before => format!(", was {before} before structure"),
+        };
+    }
+    if let Some(gap) = results::gap_below(ranking, hit.rank) {
+        words += &format!("  ·  {gap:.3} above rank {}", hit.rank + 1);
+    }
+    if let Some(price) = product.and_then(price) {
+        words += &format!("  ·  {price}");
+    }
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), size::CONTROL), Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Heading, true, format!("{name}, {words}")));
+    let at = Pos2::new(rect.left(), rect.center().y - 9.0);
+    let taken = clipped_text(ui.painter(), at, name, tokens::title(), ctx.tokens.text, rect.width() * 0.7);
+    let at = Pos2::new(rect.left() + taken + space::S, rect.center().y - 6.0);
+    clipped_text(ui.painter(), at, &words, tokens::small(), ctx.tokens.dim, rect.right() - at.x);
+    response.on_hover_text(words);
+}
+
+fn actions_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit) {
+    let said = ctx.session.said(&hit.product);
+    let width = ui.available_width();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS + 2.0;
+        for (action, on) in [(Action::SameProduct, Said::Same), (Action::NotThis, Said::Not)] {
+            let entry = action.entry();
+            let button = PushButton::new(entry.name).key(action.key_text(ui.ctx())).selected(said == Some(on));
+            let button = if width < 430.0 { button } else { button.icon(entry.icon) };
+            sent(ui, ctx, action, button);
+        }
+        kind_ui(ui, ctx, query, hit);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if width < 540.0 {
+                crate::ui::widgets::button::action_icon(ui, ctx, Action::SavePlan, true);
+            } else {
+                action_button(ui, ctx, Action::SavePlan, Look::Plain);
+            }
+        });
+    });
+}
+
+/// What kind of garment a photo shows.
+fn kind_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit) {
+    let Some(project) = ctx.session.project.open() else { return };
+    let button = PushButton::new("Kind").icon(icon::TAG).name("Set kind").caret().show(ui, ctx.tokens);
+    let street = query.project_photo.as_ref().and_then(|photo| ctx.session.corrected_kind(photo));
+    let given = query.products.get(&hit.product).map(|product| product.kind.as_str());
+    let shop = ctx.session.corrected_kind(&hit.photo).or(given);
+    Popup::menu(&button.on_hover_text("Say what kind of garment a photo shows")).show(|ui| {
+        ui.set_min_width(200.0);
+        let list = |ui: &mut Ui, present: Option<&str>, make: &dyn Fn(String) -> Mark| {
+            ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+                for kind in &project.kinds {
+                    let on = present == Some(kind.as_str());
+                    let text = format!("{}  {kind}", if on { icon::CHECK } else { "\u{2003}" });
+                    let button = egui::Button::selectable(on, text);
+                    if ui.add_sized([ui.available_width(), size::CHIP], button).clicked() && !on {
+                        ctx.send(Command::Mark(make(kind.clone())));
+                    }
+                }
+            });
+        };
+        dim_label(ui, ctx.tokens, "The street photo's crop shows");
+        list(ui, street, &Mark::Kind);
+        ui.separator();
+        ui.menu_button("The product photo shows", |ui| {
+            list(ui, shop, &|name| Mark::GalleryKind { photo: hit.photo.clone(), name });
+        });
+    });
+}
+
+fn plan_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, ranking: &Ranking, layout: Squares) {
+    plan_view_ui(ui, ctx, plan, layout);
+    caption_ui(ui, ctx, plan);
+    if ui.available_width() < 720.0 {
+        // Every layer keeps its legend, however narrow the panel is.
+        ui.horizontal_wrapped(|ui| legend::legend_ui(ui, ctx, plan));
+        ui.horizontal(|ui| toggles_ui(ui, ctx, false));
+    } else {
+        ui.horizontal(|ui| {
+            ui.set_height(size::CONTROL);
+            legend::legend_ui(ui, ctx, plan);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| toggles_ui(ui, ctx, true));
+        });
+    }
+    ui.add_space(space::S);
+    why::why_ui(ui, ctx, plan, ranking);
+}
+
+/// One line under the picture: the pointed cell in words, or what can be done.
+fn caption_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+    let pointed = ctx.session.pointed.and_then(|pointed| pointed_words(plan, pointed));
+    let color = if pointed.is_some() { ctx.tokens.text } else { ctx.tokens.dim };
+    let text = pointed.unwrap_or_else(|| "Point at a cell to see only where its mass goes".to_owned());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 16.0), Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
+    clipped_text(ui.painter(), rect.min, &text, tokens::small(), color, rect.width());
+}
+
+fn toggles_ui(ui: &mut Ui, ctx: &Ctx<'_>, from_right: bool) {
+    let View { ribbons, heat, grid } = ctx.prefs.view;
+    ui.spacing_mut().item_spacing.x = space::XS;
+    let mut toggles = [(Action::ToggleRibbons, ribbons), (Action::ToggleHeat, heat), (Action::ToggleGrid, grid)];
+    if from_right {
+        toggles.reverse();
+    }
+    for (action, on) in toggles {
+        let entry = action.entry();
+        let button = PushButton::new(entry.name).icon(entry.icon).key(action.key_text(ui.ctx()));
+        sent(ui, ctx, action, button.look(Look::Ghost).selected(on));
+    }
+}

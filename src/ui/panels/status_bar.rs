@@ -1,0 +1,49 @@
+//! The line at the bottom: how long things took, and what is held.
+
+use egui::{Align, Frame, Layout, Margin, Panel, Ui};
+
+use crate::domain::Timings;
+use crate::ui::context::Ctx;
+use crate::ui::figures::{counted, megabytes, millis};
+use crate::ui::tokens::{size, space};
+use crate::ui::widgets::dim_label;
+
+pub fn status_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let frame = Frame::new().fill(ctx.tokens.panel).inner_margin(Margin::symmetric(space::L as i8, 0));
+    Panel::bottom("status bar").exact_size(size::STATUS_BAR).frame(frame).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XL;
+            if let Some(text) = doing(ctx) {
+                dim_label(ui, ctx.tokens, text);
+            }
+            if let Some(ranking) = ctx.session.query.as_ref().and_then(|query| query.ranking.as_ref()) {
+                dim_label(ui, ctx.tokens, timings(&ranking.timings)).on_hover_text("Milliseconds of each part");
+            }
+            if let Some(project) = ctx.session.project.open() {
+                let checkpoint = project.model.checkpoint.as_str();
+                let short = checkpoint.get(..4).unwrap_or(checkpoint);
+                let text = format!("Index {}, checkpoint {short}", counted(project.gallery_photos, "photo"));
+                dim_label(ui, ctx.tokens, text).on_hover_text(checkpoint);
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if let Some(bytes) = ctx.activity.memory_bytes {
+                    let hover = format!("Of this, thumbnails {}", megabytes(ctx.thumbs.bytes() as u64));
+                    dim_label(ui, ctx.tokens, format!("Memory {}", megabytes(bytes))).on_hover_text(hover);
+                }
+            });
+        });
+    });
+}
+
+fn doing(ctx: &Ctx<'_>) -> Option<String> {
+    if let Some(work) = &ctx.activity.preparing {
+        return Some(format!("{}: {:.0} %", work.what, 100.0 * work.fraction()));
+    }
+    ctx.activity.searching.then(|| "Searching…".to_owned())
+}
+
+/// "Search 84 ms: decode 6, encode 41, global 3, structural 34".
+fn timings(t: &Timings) -> String {
+    let [total, decode, encode, global, structural] = [t.total, t.decode, t.encode, t.global, t.structural].map(millis);
+    format!("Search {total} ms: decode {decode}, encode {encode}, global {global}, structural {structural}")
+}

@@ -1,0 +1,134 @@
+//! The bar at the top: where you are, and with what.
+
+use egui::{Align, Frame, Layout, Margin, Panel, Popup, Rect, RichText, Ui};
+
+use crate::jobs::ModelInfo;
+use crate::ui::command::{Action, Command};
+use crate::ui::context::Ctx;
+use crate::ui::fonts::icon;
+use crate::ui::state::ProjectState;
+use crate::ui::tokens::{self, size, space};
+use crate::ui::widgets::button::{Look, PushButton, sent};
+use crate::ui::widgets::{described, dim_label};
+
+pub fn top_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let tokens = ctx.tokens;
+    let frame = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(space::L as i8, 0));
+    Panel::top("top bar").exact_size(size::TOP_BAR).frame(frame).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            ui.label(RichText::new("Seamline").font(tokens::title()).color(tokens.text));
+            ui.add_space(space::L);
+            tab_ui(ui, ctx, "Explore");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                settings_ui(ui, ctx);
+                let theme = if tokens.dark { icon::SUN } else { icon::MOON };
+                sent(ui, ctx, Action::ToggleTheme, PushButton::icon_only(theme, Action::ToggleTheme.entry().name));
+                ui.add_space(space::XS);
+                chips_ui(ui, ctx);
+            });
+        });
+    });
+}
+
+/// The workspace that is shown; others come when they exist.
+fn tab_ui(ui: &mut Ui, ctx: &Ctx<'_>, name: &str) {
+    let galley = ui.painter().layout_no_wrap(name.to_owned(), tokens::body(), ctx.tokens.text);
+    let (_, space) = ui.allocate_space(egui::vec2(galley.size().x, size::TOP_BAR));
+    described(ui, space, ("tab", name), egui::Role::Tab, name);
+    ui.painter().galley(space.center() - galley.size() / 2.0, galley, ctx.tokens.text);
+    let line =
+        Rect::from_min_max(egui::pos2(space.left() - 2.0, space.bottom() - 2.0), space.max + egui::vec2(2.0, 0.0));
+    ui.painter().rect_filled(line, 0, ctx.tokens.accent);
+}
+
+fn chips_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let narrow = ui.available_width() < 560.0;
+    if let ProjectState::Open(project) = &ctx.session.project {
+        if !narrow {
+            let device = PushButton::new(&project.device).icon(icon::CPU).look(Look::Ghost);
+            device.show(ui, ctx.tokens).on_hover_text("What the model runs on");
+        }
+        let text = model_text(&project.model);
+        let button = PushButton::new(&text).icon(icon::CUBE).name("Model").caret().show(ui, ctx.tokens);
+        let hover = format!("The model that searches: {text}, checkpoint {}", project.model.checkpoint);
+        Popup::menu(&button.on_hover_text(hover)).show(|ui| models_ui(ui, ctx, &project.models, &project.model));
+    }
+    let name = match &ctx.session.project {
+        ProjectState::Open(project) => project.name.as_str(),
+        ProjectState::Opening => "Opening…",
+        ProjectState::Failed(_) => "No project",
+    };
+    let button = PushButton::new(name).icon(icon::HANGER).name("Project").caret().show(ui, ctx.tokens);
+    let path = ctx.session.project_path().map_or_else(|| name.to_owned(), |path| path.display().to_string());
+    Popup::menu(&button.on_hover_text(path)).show(|ui| project_ui(ui, ctx));
+}
+
+/// "resnet18-atelier · 0.91".
+fn model_text(model: &ModelInfo) -> String {
+    model.recall_at_1.map_or_else(|| model.name.clone(), |recall| format!("{} · {recall:.2}", model.name))
+}
+
+fn models_ui(ui: &mut Ui, ctx: &Ctx<'_>, models: &[ModelInfo], present: &ModelInfo) {
+    ui.set_min_width(280.0);
+    dim_label(ui, ctx.tokens, "Models of this project, with recall@1 on the test split");
+    for model in models {
+        let on = model.checkpoint == present.checkpoint;
+        let text = format!("{}  {}", if on { icon::CHECK } else { "\u{2003}" }, model.name);
+        let recall = model.recall_at_1.map_or_else(|| "not measured".to_owned(), |recall| format!("{recall:.3}"));
+        let button = egui::Button::selectable(on, text).right_text(RichText::new(recall).color(ctx.tokens.dim));
+        let response = ui.add_sized([ui.available_width(), size::CONTROL], button);
+        if response.on_hover_text(format!("Checkpoint {}", model.checkpoint)).clicked() && !on {
+            ctx.send(Command::UseModel(model.checkpoint.clone()));
+        }
+    }
+}
+
+fn menu_item(ui: &mut Ui, ctx: &Ctx<'_>, action: Action) {
+    let entry = action.entry();
+    let mut button = egui::Button::new(entry.name);
+    if let Some(key) = action.key_text(ui.ctx()) {
+        button = button.right_text(RichText::new(key).color(ctx.tokens.dim));
+    }
+    if ui.add_sized([ui.available_width(), size::CONTROL], button.frame_when_inactive(false)).clicked() {
+        ctx.act(action);
+    }
+}
+
+fn project_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    ui.set_min_width(260.0);
+    if let Some(project) = ctx.session.project.open() {
+        let count = crate::ui::figures::counted(project.gallery_photos, "photo");
+        dim_label(ui, ctx.tokens, format!("{} in {count}", crate::ui::figures::counted(project.products, "product")));
+        dim_label(ui, ctx.tokens, project.path.display().to_string());
+    }
+    menu_item(ui, ctx, Action::OpenProject);
+    if !ctx.session.project.open().is_some_and(|project| project.is_sample) {
+        menu_item(ui, ctx, Action::UseSample);
+    }
+}
+
+fn settings_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let button = PushButton::icon_only(icon::SLIDERS, "Settings").show(ui, ctx.tokens);
+    Popup::menu(&button.on_hover_text("Settings and keys"))
+        .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
+        .show(|ui| {
+            ui.set_min_width(240.0);
+            dim_label(ui, ctx.tokens, "Theme");
+            let choices = [
+                ("System", "As the system says", egui::ThemePreference::System),
+                ("Light", "Always light", egui::ThemePreference::Light),
+                ("Dark", "Always dark", egui::ThemePreference::Dark),
+            ];
+            let names = choices.map(|(name, meaning, _)| (name, meaning));
+            let on = choices.iter().position(|choice| choice.2 == ctx.prefs.theme).unwrap_or(0);
+            if let Some(index) = crate::ui::widgets::segmented::segmented(ui, ctx.tokens, &names, on) {
+                ctx.send(Command::SetTheme(choices[index].2));
+            }
+            let mut reduced = ctx.prefs.reduced_motion;
+            if ui.checkbox(&mut reduced, "Reduce motion").on_hover_text("Nothing slides").changed() {
+                ctx.send(Command::SetReducedMotion(reduced));
+            }
+            dim_label(ui, ctx.tokens, format!("Zoom {:.0} %: Ctrl +, Ctrl −, Ctrl 0", ui.zoom_factor() * 100.0));
+            menu_item(ui, ctx, Action::Shortcuts);
+        });
+}

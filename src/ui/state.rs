@@ -1,0 +1,253 @@
+//! What the window knows and shows. `app` changes it, panels read it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::TextureHandle;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking,
+};
+use crate::jobs::{Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport};
+use crate::render::PlanScene;
+
+/// How a person likes the window; kept between sessions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Prefs {
+    pub theme: egui::ThemePreference,
+    pub reduced_motion: bool,
+    pub ribbons: Ribbons,
+    pub view: View,
+}
+
+impl Default for Prefs {
+    fn default() -> Self {
+        Self {
+            theme: egui::ThemePreference::System,
+            reduced_motion: false,
+            ribbons: Ribbons::default(),
+            view: View::default(),
+        }
+    }
+}
+
+/// Which ribbons are drawn, and how strongly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ribbons {
+    /// Share of the plan's largest entry below which none is drawn.
+    pub threshold: f32,
+    /// The most that are drawn, the heaviest first.
+    pub count: usize,
+    pub opacity: f32,
+}
+
+impl Default for Ribbons {
+    fn default() -> Self {
+        Self { threshold: 0.05, count: 24, opacity: 1.0 }
+    }
+}
+
+/// Which layers of the plan are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct View {
+    pub ribbons: bool,
+    pub heat: bool,
+    pub grid: bool,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { ribbons: true, heat: true, grid: true }
+    }
+}
+
+/// A cell under the pointer or the keyboard's cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointed {
+    Query(usize),
+    Gallery(usize),
+    /// One flow, pointed at in the table.
+    Flow(usize, usize),
+}
+
+/// What the arrows on the tiles compare with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Baseline {
+    /// The order before structural re-ranking.
+    #[default]
+    Global,
+    /// The order that the former model gave.
+    FormerModel,
+}
+
+#[derive(Clone, Debug, Default)]
+pub enum ProjectState {
+    #[default]
+    Opening,
+    Open(Arc<ProjectSummary>),
+    Failed(Failure),
+}
+
+impl ProjectState {
+    pub fn open(&self) -> Option<&Arc<ProjectSummary>> {
+        match self {
+            Self::Open(summary) => Some(summary),
+            Self::Opening | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// What hovers over the window, ready to be dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hovering {
+    pub names: Vec<String>,
+    pub kind: HoveringKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoveringKind {
+    Photo,
+    Folder,
+    /// Its name does not look like a photo's.
+    Other,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Info,
+    Good,
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    pub id: u64,
+    pub tone: Tone,
+    pub sentence: String,
+    pub details: Option<String>,
+    /// Stays until it is closed.
+    pub stays: bool,
+    pub since: f64,
+}
+
+/// All of this session.
+#[derive(Default)]
+pub struct Session {
+    pub project: ProjectState,
+    pub labels: Arc<LabelState>,
+    pub options: MatchOptions,
+    pub query: Option<Query>,
+    /// A photo that waits until a project is open.
+    pub waiting: Option<QueryPhoto>,
+    pub pointed: Option<Pointed>,
+    pub baseline: Baseline,
+    pub hovering: Option<Hovering>,
+    pub notices: Vec<Notice>,
+    pub last_training: Option<Arc<TrainReport>>,
+    pub shortcuts_open: bool,
+}
+
+/// The photo that is searched for, and all that is known of the answer.
+pub struct Query {
+    pub id: QueryId,
+    /// Before the photo is read: its file's name.
+    pub name: String,
+    pub info: Option<Arc<QueryInfo>>,
+    pub texture: Option<TextureHandle>,
+    /// What was asked for; `None` lets the project choose.
+    pub crop: Option<CropRect>,
+    pub ranking: Option<Arc<Ranking>>,
+    /// The ranking is of an earlier crop or model, and shown until the new one is here.
+    pub stale: bool,
+    pub products: Arc<BTreeMap<ProductId, ProductRecord>>,
+    pub failed: Option<Failure>,
+    pub selected: Option<PhotoId>,
+    /// The person chose the selected photo, so that it stays when the order changes.
+    pub selected_by_hand: bool,
+    pub plan: Option<Plan>,
+    pub plan_failed: Option<(PhotoId, Failure)>,
+    /// Place (from 0) of each photo before the newest order, and when that came: what the tiles slide from.
+    pub slid_from: HashMap<PhotoId, usize>,
+    pub slid_at: f64,
+    /// Rank (from 1) of each photo with the model before the last training.
+    pub former_ranks: Option<HashMap<PhotoId, usize>>,
+    /// Known once the photo is in the project, from the query itself or from the first correction about it.
+    pub project_photo: Option<PhotoId>,
+}
+
+/// The plan that is on screen.
+pub struct Plan {
+    pub photo: PhotoId,
+    pub info: Arc<PlanInfo>,
+    /// The same, ready to be drawn.
+    pub scene: Arc<PlanScene>,
+}
+
+impl Query {
+    pub fn new(id: QueryId, name: String) -> Self {
+        Self {
+            id,
+            name,
+            info: None,
+            texture: None,
+            crop: None,
+            ranking: None,
+            stale: false,
+            products: Arc::default(),
+            failed: None,
+            selected: None,
+            selected_by_hand: false,
+            plan: None,
+            plan_failed: None,
+            slid_from: HashMap::new(),
+            slid_at: f64::NEG_INFINITY,
+            former_ranks: None,
+            project_photo: None,
+        }
+    }
+
+    /// The part of the photo that is searched, as far as it is known.
+    pub fn shown_crop(&self) -> Option<CropRect> {
+        self.crop.or_else(|| self.info.as_ref().map(|info| info.crop))
+    }
+
+    pub fn selected_place(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.ranking.as_ref()?.hits.iter().position(|hit| &hit.photo == selected)
+    }
+}
+
+/// What a person said about a product of this query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    Same,
+    Not,
+}
+
+impl Session {
+    pub fn said(&self, product: &ProductId) -> Option<Said> {
+        let query = self.query.as_ref()?.project_photo.clone()?;
+        match self.labels.value(&LabelKey::Match { query, product: product.clone() })? {
+            LabelValue::SameProduct { .. } => Some(Said::Same),
+            LabelValue::NotThisProduct { .. } => Some(Said::Not),
+            LabelValue::Kind { .. } => None,
+        }
+    }
+
+    /// The kind that a person gave to a photo.
+    pub fn corrected_kind(&self, photo: &PhotoId) -> Option<&str> {
+        match self.labels.value(&LabelKey::Kind { photo: photo.clone() })? {
+            LabelValue::Kind { name } => Some(name),
+            LabelValue::SameProduct { .. } | LabelValue::NotThisProduct { .. } => None,
+        }
+    }
+
+    pub fn project_path(&self) -> Option<&PathBuf> {
+        self.project.open().map(|summary| &summary.path)
+    }
+}

@@ -1,0 +1,277 @@
+//! The command line as a person or a script uses it: the real program, on a small sample that it draws itself.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+fn seamline(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_seamline"))
+        .args(words)
+        .env("SEAMLINE_DATA", data_folder())
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("the program starts")
+}
+
+fn data_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| tempfile::tempdir().unwrap().keep())
+}
+
+/// A sample of few products, made and indexed once for all tests of this file.
+fn project() -> &'static str {
+    static PROJECT: OnceLock<String> = OnceLock::new();
+    PROJECT.get_or_init(|| {
+        let folder = data_folder().join("wardrobe").to_string_lossy().into_owned();
+        let made = seamline(&["sample", &folder, "--products", "40", "--seed", "7"]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let indexed = seamline(&["index", "--project", &folder]);
+        assert!(indexed.status.success(), "{}", String::from_utf8_lossy(&indexed.stderr));
+        folder
+    })
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("stdout is one JSON document")
+}
+
+/// One sentence on stderr, this exit code, nothing on stdout.
+fn sentence(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(!text.contains("panicked") && !text.contains("backtrace"), "{text}");
+    text
+}
+
+fn a_street_photo() -> String {
+    let mut photos: Vec<_> = std::fs::read_dir(Path::new(project()).join("street")).unwrap().flatten().collect();
+    photos.sort_by_key(std::fs::DirEntry::path);
+    photos[0].path().to_string_lossy().into_owned()
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn a_search_answers_with_ranked_hits_whose_parts_add_up() {
+    let photo = a_street_photo();
+    let found = json(&seamline(&["search", &photo, "--project", project(), "-k", "12", "--json"]));
+    let hits = found["hits"].as_array().unwrap();
+    assert_eq!(hits.len(), 12);
+    for (place, hit) in hits.iter().enumerate() {
+        assert_eq!(hit["rank"], place + 1);
+        let (score, global, structural) = (&hit["score"], &hit["global"], &hit["structural"]);
+        let sum = global.as_f64().unwrap() + structural.as_f64().unwrap();
+        assert!((score.as_f64().unwrap() - sum).abs() < 1e-5, "{hit}");
+        for key in ["product", "photo", "path", "global_rank", "iterations", "marginal_error"] {
+            assert!(!hit[key].is_null(), "{key} is missing: {hit}");
+        }
+        assert!(Path::new(hit["path"].as_str().unwrap()).is_file());
+    }
+    let scores: Vec<f64> = hits.iter().map(|h| h["score"].as_f64().unwrap()).collect();
+    assert!(scores.windows(2).all(|pair| pair[0] >= pair[1]), "{scores:?}");
+    for key in ["decode", "encode", "global", "structural", "total"] {
+        assert!(found["timings_ms"][key].as_f64().unwrap() >= 0.0);
+    }
+    for key in ["path", "width", "height", "crop"] {
+        assert!(!found["query"][key].is_null(), "{key}");
+    }
+    for key in ["model", "checkpoint", "device", "options"] {
+        assert!(!found[key].is_null(), "{key}");
+    }
+}
+
+#[test]
+fn without_reranking_the_global_order_stays() {
+    let photo = a_street_photo();
+    let found = json(&seamline(&["search", &photo, "--project", project(), "--rerank", "0", "--json"]));
+    for (place, hit) in found["hits"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(hit["global_rank"], place + 1);
+        assert!(hit["structural"].is_null());
+        assert_eq!(hit["score"], hit["global"]);
+    }
+}
+
+#[test]
+fn a_crop_changes_the_query_and_is_repeated_in_the_answer() {
+    let photo = a_street_photo();
+    let words = ["search", &photo, "--project", project(), "--crop", "30,40,120,150", "--json"];
+    let found = json(&seamline(&words));
+    let crop = &found["query"]["crop"];
+    let sides: Vec<f64> = ["x", "y", "width", "height"].iter().map(|k| crop[k].as_f64().unwrap()).collect();
+    assert_eq!(sides, [30.0, 40.0, 120.0, 150.0]);
+}
+
+#[test]
+fn the_plan_of_a_search_is_written_as_a_picture() {
+    let picture = data_folder().join("plan-of-search.png");
+    let photo = a_street_photo();
+    let done = seamline(&["search", &photo, "--project", project(), "--plan", picture.to_str().unwrap()]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let picture = image::open(&picture).expect("a PNG").to_rgb8();
+    assert!(picture.width() >= 600 && picture.height() >= 300);
+    let colours: std::collections::BTreeSet<_> = picture.pixels().map(|p| p.0).collect();
+    assert!(colours.len() > 500, "photos and ribbons have many colours, not {}", colours.len());
+}
+
+#[test]
+fn a_plan_has_the_marginals_it_says_and_contributions_that_add_up() {
+    let street = a_street_photo();
+    let found = json(&seamline(&["search", &street, "--project", project(), "-k", "1", "--json"]));
+    let shop = found["hits"][0]["path"].as_str().unwrap();
+    let png = data_folder().join("plan.png");
+    let words = ["plan", &street, shop, "--project", project(), "--json", "--png", png.to_str().unwrap()];
+    let plan = json(&seamline(&words));
+    let rows: Vec<Vec<f64>> = plan["plan"].as_array().unwrap().iter().map(floats).collect();
+    let similarity: Vec<Vec<f64>> = plan["similarity"].as_array().unwrap().iter().map(floats).collect();
+    let (row_marginal, column_marginal) = (floats(&plan["row_marginal"]), floats(&plan["column_marginal"]));
+    let grid = floats(&plan["grid"]);
+    assert_eq!(rows.len() as f64, grid[0] * grid[1]);
+    assert_eq!(rows[0].len(), column_marginal.len());
+    let error: f64 = rows.iter().zip(&row_marginal).map(|(row, m)| (row.iter().sum::<f64>() - m).abs()).sum::<f64>()
+        + (0..column_marginal.len())
+            .map(|c| (rows.iter().map(|row| row[c]).sum::<f64>() - column_marginal[c]).abs())
+            .sum::<f64>();
+    assert!((error - plan["marginal_error"].as_f64().unwrap()).abs() < 1e-4, "{error}");
+    let structural: f64 = rows.iter().flatten().zip(similarity.iter().flatten()).map(|(t, s)| t * s).sum();
+    assert!((structural - plan["structural"].as_f64().unwrap()).abs() < 1e-4);
+    let score = plan["global"].as_f64().unwrap() + structural;
+    assert!((score - plan["score"].as_f64().unwrap()).abs() < 1e-4);
+    assert!(png.is_file());
+}
+
+#[test]
+fn a_photo_matches_itself_along_the_diagonal() {
+    let street = a_street_photo();
+    let plan = json(&seamline(&["plan", &street, &street, "--project", project(), "--json"]));
+    assert!((plan["global"].as_f64().unwrap() - 1.0).abs() < 1e-3);
+    for (q, row) in plan["plan"].as_array().unwrap().iter().enumerate() {
+        let row = floats(row);
+        let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
+        // Cells without mass (plain background) have no direction.
+        assert!(row[q] >= 0.5 * row[best], "cell {q} goes to {best}: {} < {}", row[q], row[best]);
+    }
+}
+
+#[test]
+fn transport_agrees_with_a_problem_solved_by_hand() {
+    // Two suppliers and two customers: the cheap diagonal takes all that fits, 0.1 has to cross.
+    let file = data_folder().join("problem.json");
+    std::fs::write(&file, r#"{"cost": [[0, 2], [1, 0]], "a": [0.6, 0.4], "b": [0.5, 0.5]}"#).unwrap();
+    let answer = json(&seamline(&["transport", file.to_str().unwrap()]));
+    assert!((answer["cost"].as_f64().unwrap() - 0.2).abs() < 1e-12);
+    let plan: Vec<Vec<f64>> = answer["plan"].as_array().unwrap().iter().map(floats).collect();
+    for (row, expected) in plan.iter().zip([[0.5, 0.1], [0.0, 0.4]]) {
+        for (mass, expected) in row.iter().zip(expected) {
+            assert!((mass - expected).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn transport_runs_exactly_the_iterations_asked_for() {
+    let file = data_folder().join("regularised.json");
+    let text =
+        r#"{"cost": [[0, 2, 1], [1, 0, 0.5]], "a": [0.6, 0.4], "b": [0.2, 0.5, 0.3], "epsilon": 0.1, "iterations": 7}"#;
+    std::fs::write(&file, text).unwrap();
+    let answer = json(&seamline(&["transport", file.to_str().unwrap()]));
+    assert_eq!(answer["iterations"], 7);
+    assert!(answer["row_error"].as_f64().unwrap() < 1e-9, "the last update is the rows'");
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_a_sentence() {
+    let photo = a_street_photo();
+    for words in [
+        vec!["search"],
+        vec!["search", &photo, "--epsilon", "0"],
+        vec!["search", &photo, "--epsilon", "nan"],
+        vec!["search", &photo, "--crop", "1,2,3"],
+        vec!["search", &photo, "--device", "tpu"],
+        vec!["no-such-command"],
+        vec!["bench", "nothing"],
+    ] {
+        let text = sentence(&seamline(&words), 2);
+        assert!(!text.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn photos_that_cannot_be_read_end_with_1_and_name_the_file() {
+    let folder = data_folder().join("broken");
+    std::fs::create_dir_all(&folder).unwrap();
+    let jpeg = std::fs::read(a_street_photo()).unwrap();
+    std::fs::write(folder.join("empty.jpg"), []).unwrap();
+    std::fs::write(folder.join("cut.jpg"), &jpeg[..jpeg.len() / 3]).unwrap();
+    std::fs::write(folder.join("words.png"), "not a picture at all").unwrap();
+    // A PNG header that promises 60,000 x 60,000 pixels.
+    let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xea\x60\0\0\xea\x60\x08\x06\0\0\0".to_vec();
+    huge.extend([0; 64]);
+    std::fs::write(folder.join("huge.png"), huge).unwrap();
+    for name in ["missing.jpg", "empty.jpg", "cut.jpg", "words.png", "huge.png", ""] {
+        let path = folder.join(name);
+        let text = sentence(&seamline(&["search", path.to_str().unwrap(), "--project", project()]), 1);
+        assert!(text.lines().count() == 1 && text.contains("broken"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_photo_with_the_wrong_extension_is_read_by_its_content() {
+    let path = data_folder().join("really-a-jpeg.png");
+    std::fs::copy(a_street_photo(), &path).unwrap();
+    let found = json(&seamline(&["search", path.to_str().unwrap(), "--project", project(), "--json"]));
+    assert!(!found["hits"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_folder_that_is_no_project_is_named() {
+    let photo = a_street_photo();
+    let nowhere = data_folder().join("nowhere");
+    for folder in [nowhere.as_path(), Path::new(project()).join("shop").as_path()] {
+        let text = sentence(&seamline(&["search", &photo, "--project", folder.to_str().unwrap()]), 1);
+        assert!(text.contains(folder.to_str().unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn every_command_has_help() {
+    for command in ["sample", "index", "search", "plan", "transport", "train", "models", "embed", "bench"] {
+        let help = seamline(&[command, "--help"]);
+        assert!(help.status.success());
+        assert!(String::from_utf8_lossy(&help.stdout).contains("Usage"), "{command}");
+    }
+}
+
+#[test]
+fn the_shipped_model_is_listed_with_what_it_can_do() {
+    let models = json(&seamline(&["models", "--json"]));
+    let shipped = &models["models"][0];
+    assert!(shipped["metrics"]["global_recall_at_1"].as_f64().unwrap() >= 0.80);
+    assert!(shipped["metrics"]["global_recall_at_10"].as_f64().unwrap() >= 0.95);
+}
+
+#[test]
+fn a_bench_prints_a_median() {
+    let bench = json(&seamline(&["bench", "rerank", "--pairs", "4", "--json"]));
+    assert!(bench["median_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn where_there_is_no_display_the_main_job_is_done_on_the_terminal() {
+    let done = Command::new(env!("CARGO_BIN_EXE_seamline"))
+        .args(["--project", project()])
+        .current_dir(data_folder())
+        .env("SEAMLINE_DATA", data_folder())
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(text.contains(".png"), "{text}");
+}
