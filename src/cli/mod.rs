@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
-    let mut output = Output::default();
+    let mut output = Output;
     let result = match arguments.command {
         None => window::run(arguments.project, &mut output),
         Some(Command::Sample(arguments)) => sample::run(&arguments, &mut output),

@@ -71,7 +71,6 @@ pub fn finish(result: Result<(), CliError>) -> ExitCode {
 }
 
 /// Where results go.
-#[derive(Default)]
 pub struct Output;
 
 impl Output {

@@ -208,7 +208,7 @@ pub fn show_example(project: &ProjectChoice, file: &Path, output: &mut Output) -
 
 /// Milliseconds from a photo's file to the re-ranked result, sorted.
 pub fn bench(arguments: &super::bench::Arguments) -> Result<Vec<f64>, CliError> {
-    let mut output = Output::default();
+    let mut output = Output;
     let project = session::open_project(arguments.project(), &mut output)?;
     let ready = session::make_ready(&project, arguments.device(), &mut output)?;
     let examples = crate::jobs::open::examples(&project)?;

@@ -89,7 +89,10 @@ impl StepLine {
                 bar.set_position(progress.step as u64);
                 bar.set_message(text);
             }
-            None if progress.step == 1 || progress.step % Self::PLAIN_EVERY == 0 || progress.step == progress.steps => {
+            None if progress.step == 1
+                || progress.step.is_multiple_of(Self::PLAIN_EVERY)
+                || progress.step == progress.steps =>
+            {
                 output.note(format!("step {} of {}: {text}", progress.step, progress.steps));
             }
             None => {}

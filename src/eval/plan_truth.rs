@@ -35,7 +35,7 @@ impl Seen<'_> {
         let [left, top, width, height] = self.content();
         let (u, v) = ((x - left) / width, (y - top) / height);
         let inside = (0.0..=1.0).contains(&u) && (0.0..=1.0).contains(&v);
-        inside.then(|| [self.crop.x + u * self.crop.width, self.crop.y + v * self.crop.height])
+        inside.then_some([self.crop.x + u * self.crop.width, self.crop.y + v * self.crop.height])
     }
 
     /// The place in the grid, in cells from the top left, of a photo's pixel; `None` outside the crop.
@@ -43,7 +43,7 @@ impl Seen<'_> {
         let [left, top, width, height] = self.content();
         let (u, v) = ((pixel[0] - self.crop.x) / self.crop.width, (pixel[1] - self.crop.y) / self.crop.height);
         let inside = (0.0..=1.0).contains(&u) && (0.0..=1.0).contains(&v);
-        inside.then(|| [(left + u * width) * self.grid.columns as f32, (top + v * height) * self.grid.rows as f32])
+        inside.then_some([(left + u * width) * self.grid.columns as f32, (top + v * height) * self.grid.rows as f32])
     }
 }
 
@@ -95,6 +95,9 @@ impl PlanTruth {
     }
 }
 
+/// One cell, and room for the rounding of a place that lies exactly on a neighbour's middle.
+const WITHIN: f32 = 1.0 + 1e-3;
+
 /// Judges a plan. A gallery cell is right when its middle lies within one cell of the true place on both axes.
 pub fn judge(plan: &TransportPlan, places: &[Option<[f32; 2]>]) -> PlanTruth {
     let grid = plan.gallery();
@@ -103,7 +106,7 @@ pub fn judge(plan: &TransportPlan, places: &[Option<[f32; 2]>]) -> PlanTruth {
         let Some(place) = place else { continue };
         let near = |gallery_cell: usize| {
             let (row, column) = grid.place(gallery_cell);
-            (column as f32 + 0.5 - place[0]).abs() <= 1.0 && (row as f32 + 0.5 - place[1]).abs() <= 1.0
+            (column as f32 + 0.5 - place[0]).abs() <= WITHIN && (row as f32 + 0.5 - place[1]).abs() <= WITHIN
         };
         let row = plan.row(cell);
         truth.known_cells += 1;

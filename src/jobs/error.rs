@@ -18,17 +18,17 @@ pub enum JobError {
     #[error(transparent)]
     Project(#[from] ProjectError),
     #[error(transparent)]
-    Network(#[from] NnError),
+    Network(Box<NnError>),
     #[error(transparent)]
     Photo(#[from] DecodeError),
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Index(Box<IndexError>),
     #[error(transparent)]
     Sample(#[from] SynthError),
     #[error(transparent)]
-    Training(#[from] TrainError),
+    Training(Box<TrainError>),
     #[error(transparent)]
-    Measuring(#[from] EvalError),
+    Measuring(Box<EvalError>),
     #[error("no model was found; looked in {}", list(looked_in))]
     NoModel { looked_in: Vec<PathBuf> },
     #[error("this project has no model {checkpoint}")]
@@ -55,6 +55,19 @@ pub enum JobError {
     #[error("stopped")]
     Stopped,
 }
+
+/// The errors that carry reports of networks are large; boxed, they do not weigh on every `Result`.
+macro_rules! boxed {
+    ($($variant:ident($error:ty)),* $(,)?) => {
+        $(impl From<$error> for JobError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+boxed!(Network(NnError), Index(IndexError), Training(TrainError), Measuring(EvalError));
 
 impl JobError {
     /// One sentence for the person, the causes folded.

@@ -194,7 +194,7 @@ fn import(
 ) -> Result<PhotoRow, JobError> {
     let photo = project.import_query_photo(&source.bytes, &source.name, width, height)?;
     let row = project.photo(&photo)?;
-    Ok(row.ok_or_else(|| JobError::NotInGallery { photo })?)
+    row.ok_or_else(|| JobError::NotInGallery { photo })
 }
 
 /// Asks the person for a path. The system's dialog may stay open for long, so it has a thread of its own, which nobody

@@ -119,13 +119,11 @@ pub fn choose_crop(
 
 /// What the window shows of a query.
 pub fn describe_query(source: &Source, photo: &RgbImage, crop: CropRect, known: &Known) -> QueryInfo {
-    let whole = CropRect::whole(photo.width(), photo.height());
-    let mut suggested_crops: Vec<(String, CropRect)> = known
+    let suggested_crops = known
         .boxes
         .iter()
         .filter_map(|(kind, bbox)| Some((super::error::sentence(kind), bbox.clipped(photo.width(), photo.height())?)))
         .collect();
-    suggested_crops.push(("Whole photo".to_owned(), whole));
     QueryInfo {
         name: source.name.clone(),
         project_photo: known.row.as_ref().map(|row| row.photo.clone()),

@@ -111,7 +111,7 @@ impl SearchThread {
         let session =
             if self.asked_before.replace(true) { Session::default() } else { Session::load_from(&self.data_dir) };
         let sample = self.data_dir.join("sample");
-        let wanted = path.map(Path::to_owned).or_else(|| session.project);
+        let wanted = path.map(Path::to_owned).or(session.project);
         let project = match wanted.filter(|dir| !same_place(dir, &sample)) {
             Some(dir) => match self.open_or_keep(&dir) {
                 Ok(opened) => opened,

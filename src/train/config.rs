@@ -61,6 +61,9 @@ pub struct DataSection {
     /// Probability that all photos of a product in a batch are recoloured in the same way, which makes a new product
     /// of it.
     pub recolour: f64,
+    /// Share of the batches that are shown in grey. Where colour tells products apart, a network learns little else;
+    /// in these batches cut and pattern are all there is.
+    pub colour_blind: f64,
     /// Memory for decoded photos, in megabytes; what does not fit is decoded each time.
     pub cache_megabytes: u64,
 }
@@ -177,7 +180,8 @@ impl Default for DataSection {
             kinds: 4,
             photos: 4,
             label_fraction: 1.0,
-            recolour: 0.5,
+            recolour: 0.2,
+            colour_blind: 0.0,
             cache_megabytes: 2048,
         }
     }
@@ -315,6 +319,7 @@ impl TrainConfig {
         let ranges = [
             ("data.label_fraction", self.data.label_fraction, 1e-3, 1.0),
             ("data.recolour", self.data.recolour, 0.0, 1.0),
+            ("data.colour_blind", self.data.colour_blind, 0.0, 1.0),
             ("schedule.warmup_epochs", self.schedule.warmup_epochs, 0.0, 1e5),
             ("schedule.floor", self.schedule.floor, 0.0, 1.0),
             ("schedule.factor", self.schedule.factor, 0.0, 1.0),

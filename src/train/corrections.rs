@@ -18,12 +18,13 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::TrainError;
 use super::config::TrainConfig;
 use super::event::TrainEvent;
+use super::inputs::training_items;
 use super::losses;
 use super::objective::{Labels, Objective};
 use super::optimizer::{Optimizer, Rule, clip_scale, gradient_norm};
 use super::run_folder::{self, Diary};
 use super::schedule::{Curve, Schedule};
-use super::trainer::{RunInfo, training_items};
+use super::trainer::RunInfo;
 use crate::data::loader::LoaderOptions;
 use crate::data::{Batch, Dataset, Item, Loader, Sampler, SamplerConfig};
 use crate::domain::{CheckpointId, CropRect, PhotoDomain, PhotoId, ProductId, StopFlag};
@@ -240,6 +241,9 @@ fn recipe_of(card: &ModelCard, config: &FineTuneConfig) -> TrainConfig {
     recipe
 }
 
+/// Pairs of rows of a batch.
+type RowPairs = Vec<(usize, usize)>;
+
 /// What is shown, and what is known of it.
 struct Lesson {
     dataset: Dataset,
@@ -350,7 +354,7 @@ impl Lesson {
     }
 
     /// Rows of a batch that were said to be the same, and those that were not: query, then shop photo.
-    fn pairs(&self, batch: &Batch) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
+    fn pairs(&self, batch: &Batch) -> (RowPairs, RowPairs) {
         let row_of: BTreeMap<usize, usize> = batch.items.iter().copied().zip(0..).collect();
         let (mut same, mut different) = (Vec::new(), Vec::new());
         for shown in &self.shown {

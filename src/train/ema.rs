@@ -35,7 +35,7 @@ impl Ema {
             if average.device().is_cpu() {
                 average.inplace_op2(&now.contiguous()?, &Blend { keep })?;
             } else {
-                *average = ((average.as_ref() * keep)? + (now * (1.0 - keep))?)?;
+                *average = ((&*average * keep)? + (now * (1.0 - keep))?)?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ pub mod corrections;
 mod ema;
 mod error;
 mod event;
+mod inputs;
 pub mod losses;
 mod objective;
 pub mod optimizer;

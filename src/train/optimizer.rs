@@ -369,7 +369,7 @@ mod tests {
     #[test]
     fn sgd_follows_its_recurrence() {
         let mut w = host(&value("opt/", "w", &[5, 4]));
-        let mut v = vec![0.0; 20];
+        let mut v = [0.0; 20];
         for step in 0..25 {
             for (i, g) in gradient_at(&w, step).into_iter().enumerate() {
                 v[i] = 0.8 * v[i] + g + 0.1 * w[i];

@@ -11,21 +11,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::TrainError;
 use super::config::TrainConfig;
 use super::ema::Ema;
 use super::event::{LossParts, Outcome, TrainEvent};
+use super::inputs::{check_enough, on_device, strip, take_weights, training_items};
 use super::objective::{Labels, Objective};
 use super::optimizer::{Optimizer, clip_scale, gradient_norm};
-use super::recolour::recolour;
+use super::recolour::{Recolouring, recolour};
 use super::run_folder::{self, Diary, Position, TrainerState};
 use super::schedule::Schedule;
 use crate::data::loader::LoaderOptions;
 use crate::data::{Batch, Dataset, Loader, Sampler};
-use crate::domain::{CheckpointId, PhotoDomain, Split, StopFlag};
+use crate::domain::{CheckpointId, Split, StopFlag};
 use crate::eval::{EvalItem, Scores, evaluate};
 use crate::nn::{Embedder, Mode, ModelCard, Params, device};
 
@@ -513,7 +512,8 @@ fn step_on(
 fn make_batch(loader: &Loader, config: &TrainConfig, items: &[usize], epoch: usize, place: usize) -> Batch {
     let (epoch, place) = (epoch as u64, place as u64);
     let mut batch = loader.batch(items, epoch, place);
-    recolour(&mut batch, config.data.recolour, config.seed, epoch, place);
+    let how = Recolouring { product: config.data.recolour, colour_blind: config.data.colour_blind };
+    recolour(&mut batch, how, config.seed, epoch, place);
     batch
 }
 
@@ -521,63 +521,4 @@ fn loader(config: &TrainConfig, dataset: &Arc<Dataset>, size: usize) -> Loader {
     let mut options = LoaderOptions::new(size as u32, config.augment.clone(), config.seed);
     options.cache_bytes = config.data.cache_megabytes << 20;
     Loader::new(Arc::clone(dataset), options)
-}
-
-/// Items that may be trained on: those of the training split and those without a split, of as many products as the
-/// fraction says. Which products those are follows from the seed, and a larger fraction holds all of a smaller one.
-pub(super) fn training_items(dataset: &Dataset, fraction: f64, seed: u64) -> Vec<usize> {
-    let mut items: Vec<usize> = (0..dataset.items.len())
-        .filter(|&item| matches!(dataset.items[item].split, None | Some(Split::Train)))
-        .collect();
-    if fraction < 1.0 {
-        let products: BTreeSet<usize> = items.iter().map(|&item| dataset.items[item].product).collect();
-        let mut order: Vec<usize> = products.into_iter().collect();
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        for i in (1..order.len()).rev() {
-            order.swap(i, (random.next_u64() % (i as u64 + 1)) as usize);
-        }
-        let kept = (order.len() as f64 * fraction).round().max(2.0) as usize;
-        let kept: BTreeSet<usize> = order.into_iter().take(kept).collect();
-        items.retain(|&item| kept.contains(&dataset.items[item].product));
-    }
-    items
-}
-
-fn check_enough(dataset: &Dataset, among: &[usize]) -> Result<(), TrainError> {
-    let of = |domain| -> BTreeSet<usize> {
-        dataset.of_domain(among, domain).into_iter().map(|item| dataset.items[item].product).collect()
-    };
-    let both = of(PhotoDomain::Street).intersection(&of(PhotoDomain::Shop)).count();
-    if both < 2 {
-        return Err(TrainError::Data(format!(
-            "training needs at least 2 products with both a street and a shop photo, and there are {both}"
-        )));
-    }
-    Ok(())
-}
-
-/// Copies a model's weights; the classifier only where its kinds are the same.
-fn take_weights(embedder: &mut Embedder, model: &Path, kinds: &[String]) -> Result<CheckpointId, TrainError> {
-    let saved = crate::nn::checkpoint::read(model)?;
-    let mut tensors = saved.tensors;
-    if saved.card.kinds != kinds {
-        tensors.retain(|name, _| !name.starts_with("classifier."));
-    }
-    let report = embedder.params.load(&tensors)?;
-    if !report.wrong_shape.is_empty() || report.missing.iter().any(|name| !name.starts_with("classifier.")) {
-        return Err(TrainError::Mismatch {
-            reason: format!("the model to start from is of another architecture than the recipe ({report})"),
-            path: model.to_owned(),
-        });
-    }
-    Ok(saved.id)
-}
-
-fn strip(store: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
-    store.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))).collect()
-}
-
-fn on_device(tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<BTreeMap<String, Tensor>, TrainError> {
-    // Copies, because averages are updated in place.
-    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?.copy()?))).collect()
 }

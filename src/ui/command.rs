@@ -7,7 +7,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::fonts::icon;
 use super::state::{Pointed, Ribbons, View};
 use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
-use crate::jobs::Mark;
+use crate::jobs::types::Mark;
 
 /// What a panel asks `app` to do.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use super::command::{Action, Command};
 use super::state::{Prefs, Session};
 use super::thumbs::Thumbs;
 use super::tokens::Tokens;
-use crate::jobs::Activity;
+use crate::jobs::types::Activity;
 
 pub struct Ctx<'a> {
     pub tokens: &'a Tokens,

@@ -213,6 +213,11 @@ impl Tokens {
     }
 }
 
+/// A colour of the plan, which `render` computes.
+pub fn opaque([r, g, b]: [u8; 3]) -> Color32 {
+    Color32::from_rgb(r, g, b)
+}
+
 /// The semibold cut of the text face.
 pub fn semibold() -> FontFamily {
     FontFamily::Name("semibold".into())

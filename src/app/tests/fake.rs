@@ -307,7 +307,7 @@ fn query_picture() -> SquarePicture {
     for y in 0..side {
         for x in 0..side {
             let px = CROP.x + (x as f32 - left) / scale;
-            if px < CROP.x || px >= CROP.x + CROP.width {
+            if !(CROP.x..CROP.x + CROP.width).contains(&px) {
                 continue;
             }
             let from = (((CROP.y + y as f32 / scale) as usize) * 400 + px as usize) * 4;

@@ -22,7 +22,7 @@ fn write_sample(dir: &Path, products: usize) {
         lines.push(ManifestRecord::Product(ProductRecord {
             product: product.clone(),
             name: format!("Breton long sleeve {number}"),
-            kind: if number % 2 == 0 { "t-shirt" } else { "coat" }.to_owned(),
+            kind: if number.is_multiple_of(2) { "t-shirt" } else { "coat" }.to_owned(),
             split: Some([Split::Train, Split::Validation, Split::Test][number % 3]),
             attributes: BTreeMap::from([("colour".to_owned(), "navy".to_owned())]),
         }));
@@ -51,7 +51,7 @@ fn photo_record(product: &ProductId, number: usize, domain: PhotoDomain) -> Phot
         height: 240,
         garments: vec![GarmentTruth {
             product: Some(product.clone()),
-            kind: if number % 2 == 0 { "t-shirt" } else { "coat" }.to_owned(),
+            kind: if number.is_multiple_of(2) { "t-shirt" } else { "coat" }.to_owned(),
             bbox: CropRect::new(10.5, 20.25, 100.0, 120.0),
             map: None,
         }],

@@ -146,7 +146,8 @@ fn losses_on_six_rows_equal_the_published_constants() {
 fn losses_across_domains_have_the_gradients_of_finite_differences() {
     let labels = [0, 0, 0, 1, 1, 2, 2, 2, 3];
     let domains = [Street, Shop, Shop, Street, Shop, Street, Street, Shop, Shop];
-    let functions: [(&str, &dyn Fn(&Tensor) -> Tensor); 4] = [
+    type Named<'a> = (&'a str, &'a dyn Fn(&Tensor) -> Tensor);
+    let functions: [Named<'_>; 4] = [
         ("batch-hard", &|e| batch_hard_triplet(e, &labels, Some(&domains), &SOFT).unwrap().loss.unwrap()),
         ("info-nce", &|e| cross_domain_info_nce(e, &labels, &domains, 0.2).unwrap().unwrap()),
         ("negatives", &|e| explicit_negatives(e, &labels, &domains, &[(0, 4), (8, 2)], &SOFT, 1.9).unwrap().unwrap()),

@@ -16,17 +16,17 @@ fn photo(dataset: &Dataset, name: &str) -> CorrectionPhoto {
 }
 
 /// What the network makes of a photo: global vector and logits.
-fn look(embedder: &Embedder, photo: &CorrectionPhoto, whole: bool) -> (Tensor, Tensor) {
+fn look(embedder: &Embedder, photo: &CorrectionPhoto) -> (Tensor, Tensor) {
     let picture = decode_file(&photo.path).unwrap();
     let mut values = vec![0.0; 3 * 32 * 32];
-    to_chw(&letterbox(&picture, photo.crop.filter(|_| !whole), 32).0, &mut values);
+    to_chw(&letterbox(&picture, photo.crop, 32).0, &mut values);
     let x = Tensor::from_vec(values, (1, 3, 32, 32), &Device::Cpu).unwrap();
     let output = embedder.forward(&x, Mode::Eval).unwrap();
     (output.global, output.logits)
 }
 
 fn similarity(embedder: &Embedder, query: &CorrectionPhoto, shop: &CorrectionPhoto) -> f64 {
-    let (a, b) = (look(embedder, query, false).0, look(embedder, shop, true).0);
+    let (a, b) = (look(embedder, query).0, look(embedder, shop).0);
     read_scalar(&(a * b).unwrap().sum_all().unwrap()).unwrap()
 }
 
@@ -96,7 +96,7 @@ fn said_pairs_come_closer_denied_pairs_part_and_kinds_are_learnt() {
     assert!(similarity(after, pair.0, pair.1) > similarity(&before, pair.0, pair.1) + 1e-3);
     assert!(similarity(after, apart.0, apart.1) < similarity(&before, apart.0, apart.1) - 1e-3);
     let dress = |embedder: &Embedder| {
-        let logits = look(embedder, &no, true).1.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let logits = look(embedder, &no).1.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let class = tuned.card.kinds.iter().position(|kind| kind == "dress").unwrap();
         logits[class] - logits[1 - class]
     };

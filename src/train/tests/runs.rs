@@ -98,7 +98,7 @@ fn the_seed_decides_the_weights_and_every_weight_moves() {
     let (dataset, mut config) = (wardrobe::write(dir.path(), 6), wardrobe::recipe());
     config.schedule.epochs = 1;
     config.data.large_epochs = 0;
-    let mut run = |name: &str, config: &TrainConfig| {
+    let run = |name: &str, config: &TrainConfig| {
         let run = dir.path().join(name);
         finish(&mut trainer(config, &dataset, &run, &Start::Fresh).unwrap());
         everything(&run)

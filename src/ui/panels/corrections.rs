@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, RichText, Ui};
 
-use crate::jobs::{TrainProgress, TrainReport};
+use crate::jobs::types::{TrainProgress, TrainReport};
 use crate::ui::command::Action;
 use crate::ui::context::Ctx;
 use crate::ui::figures::{counted, duration, signed};

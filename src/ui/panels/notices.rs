@@ -2,7 +2,7 @@
 
 use egui::{Align, Align2, Area, CollapsingHeader, Frame, Id, Layout, Margin, Order, RichText, Ui, Vec2};
 
-use crate::jobs::Failure;
+use crate::jobs::types::Failure;
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
 use crate::ui::fonts::icon;

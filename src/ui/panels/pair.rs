@@ -4,7 +4,7 @@ use egui::{Align, Layout, Panel, Popup, Pos2, RichText, ScrollArea, Sense, Ui, V
 
 use super::{Sides, notices, panel_frame, results, why};
 use crate::domain::{Hit, Ranking};
-use crate::jobs::Mark;
+use crate::jobs::types::Mark;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::fonts::icon;

@@ -3,7 +3,7 @@
 use egui::{Align, Layout, Rect, Sense, Ui, Vec2};
 
 use crate::domain::CropRect;
-use crate::jobs::QueryInfo;
+use crate::jobs::types::QueryInfo;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::state::Query;

@@ -2,7 +2,7 @@
 
 use egui::{Align, Frame, Layout, Margin, Panel, Popup, Rect, RichText, Ui};
 
-use crate::jobs::ModelInfo;
+use crate::jobs::types::ModelInfo;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::fonts::icon;

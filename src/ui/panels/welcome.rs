@@ -7,7 +7,7 @@ use egui::{
 
 use super::{corrections, notices};
 use crate::domain::PhotoId;
-use crate::jobs::ProjectSummary;
+use crate::jobs::types::ProjectSummary;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::figures::count;

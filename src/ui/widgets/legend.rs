@@ -6,7 +6,7 @@ use super::dim_label;
 use crate::render::flow_color;
 use crate::ui::context::Ctx;
 use crate::ui::state::Plan;
-use crate::ui::tokens::{size, space};
+use crate::ui::tokens::{self, size, space};
 
 /// Squares of the colour key on each side.
 const STEPS: usize = 8;
@@ -49,7 +49,7 @@ fn color_key_ui(ui: &mut Ui) {
 
 fn color(srgb: [f32; 3]) -> Color32 {
     let [r, g, b] = srgb.map(|c| (c * 255.0).round() as u8);
-    Color32::from_rgb(r, g, b)
+    tokens::opaque([r, g, b])
 }
 
 /// The colour of a query cell, as ribbons from it have.

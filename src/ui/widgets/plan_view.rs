@@ -29,7 +29,7 @@ impl Squares {
 
     /// How high the two squares are in a panel of this size.
     pub fn height_for(width: f32, most: f32) -> f32 {
-        (width * (1.0 - size::PLAN_GAP_SHARE) / 2.0).min(most).min(size::PLAN_SIDE_MAX).max(1.0).floor()
+        (width * (1.0 - size::PLAN_GAP_SHARE) / 2.0).clamp(1.0, most.clamp(1.0, size::PLAN_SIDE_MAX)).floor()
     }
 
     pub fn whole(&self) -> Rect {

@@ -1,0 +1,79 @@
+//! What a run begins with: which photos it may learn from, and the weights of earlier ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::TrainError;
+use crate::data::Dataset;
+use crate::domain::{CheckpointId, PhotoDomain, Split};
+use crate::nn::{Embedder, checkpoint};
+
+/// Items that may be trained on: those of the training split and those without a split, of as many products as the
+/// fraction says. Which products those are follows from the seed, and a larger fraction holds all of a smaller one.
+pub(super) fn training_items(dataset: &Dataset, fraction: f64, seed: u64) -> Vec<usize> {
+    let mut items: Vec<usize> = (0..dataset.items.len())
+        .filter(|&item| matches!(dataset.items[item].split, None | Some(Split::Train)))
+        .collect();
+    if fraction < 1.0 {
+        let products: BTreeSet<usize> = items.iter().map(|&item| dataset.items[item].product).collect();
+        let mut order: Vec<usize> = products.into_iter().collect();
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        for i in (1..order.len()).rev() {
+            order.swap(i, (random.next_u64() % (i as u64 + 1)) as usize);
+        }
+        let kept = (order.len() as f64 * fraction).round().max(2.0) as usize;
+        let kept: BTreeSet<usize> = order.into_iter().take(kept).collect();
+        items.retain(|&item| kept.contains(&dataset.items[item].product));
+    }
+    items
+}
+
+pub(super) fn check_enough(dataset: &Dataset, among: &[usize]) -> Result<(), TrainError> {
+    let of = |domain| -> BTreeSet<usize> {
+        dataset.of_domain(among, domain).into_iter().map(|item| dataset.items[item].product).collect()
+    };
+    let both = of(PhotoDomain::Street).intersection(&of(PhotoDomain::Shop)).count();
+    if both < 2 {
+        return Err(TrainError::Data(format!(
+            "training needs at least 2 products with both a street and a shop photo, and there are {both}"
+        )));
+    }
+    Ok(())
+}
+
+/// Copies a model's weights; the classifier only where its kinds are the same.
+pub(super) fn take_weights(
+    embedder: &mut Embedder,
+    model: &Path,
+    kinds: &[String],
+) -> Result<CheckpointId, TrainError> {
+    let saved = checkpoint::read(model)?;
+    let mut tensors = saved.tensors;
+    if saved.card.kinds != kinds {
+        tensors.retain(|name, _| !name.starts_with("classifier."));
+    }
+    let report = embedder.params.load(&tensors)?;
+    if !report.wrong_shape.is_empty() || report.missing.iter().any(|name| !name.starts_with("classifier.")) {
+        return Err(TrainError::Mismatch {
+            reason: format!("the model to start from is of another architecture than the recipe ({report})"),
+            path: model.to_owned(),
+        });
+    }
+    Ok(saved.id)
+}
+
+pub(super) fn strip(store: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
+    store.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))).collect()
+}
+
+pub(super) fn on_device(
+    tensors: &BTreeMap<String, Tensor>,
+    device: &Device,
+) -> Result<BTreeMap<String, Tensor>, TrainError> {
+    // Copies, because averages are updated in place.
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?.copy()?))).collect()
+}
