@@ -95,8 +95,8 @@ impl PlanTruth {
     }
 }
 
-/// One cell, and room for the rounding of a place that lies exactly on a neighbour's middle.
-const WITHIN: f32 = 1.0 + 1e-3;
+/// One cell, and a tenth of one for the truth itself: places are samples of a map, not points.
+const WITHIN: f32 = 1.1;
 
 /// Judges a plan. A gallery cell is right when its middle lies within one cell of the true place on both axes.
 pub fn judge(plan: &TransportPlan, places: &[Option<[f32; 2]>]) -> PlanTruth {
