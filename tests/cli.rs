@@ -17,7 +17,7 @@ fn seamline(words: &[&str]) -> Output {
 
 fn data_folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| tempfile::tempdir().unwrap().keep())
+    FOLDER.get_or_init(|| tempfile::tempdir().expect("a temporary folder").keep())
 }
 
 /// A sample of few products, made and indexed once for all tests of this file.
@@ -48,13 +48,13 @@ fn sentence(output: &Output, code: i32) -> String {
 }
 
 fn a_street_photo() -> String {
-    let mut photos: Vec<_> = std::fs::read_dir(Path::new(project()).join("street")).unwrap().flatten().collect();
+    let mut photos: Vec<_> = std::fs::read_dir(Path::new(project()).join("street")).expect("the sample has street photos").flatten().collect();
     photos.sort_by_key(std::fs::DirEntry::path);
     photos[0].path().to_string_lossy().into_owned()
 }
 
 fn floats(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    value.as_array().expect("a list").iter().map(|v| v.as_f64().expect("a number")).collect()
 }
 
 #[test]

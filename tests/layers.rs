@@ -33,8 +33,8 @@ const WORDS: &[(&str, &[&str])] = &[
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("a readable entry").path();
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -114,7 +114,7 @@ fn every_room_is_named_in_the_map_of_the_crate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let map = fs::read_to_string(root.join("src/lib.rs")).unwrap();
     for entry in fs::read_dir(root.join("src")).unwrap() {
-        let path = entry.unwrap().path();
+        let path = entry.expect("a readable entry").path();
         if path.is_dir() {
             let room = path.file_name().unwrap().to_string_lossy().into_owned();
             assert!(map.contains(&format!("pub mod {room};")), "src/{room} is not a module of the crate");

@@ -1,7 +1,8 @@
 //! What a product is before it is drawn: its kind, the parameters of its cut, its surface.
 //!
-//! Products come in blocks of ten: nine of their own, and a cousin that differs from one of those by a single trait
-//! (stripe width, sleeve, neighbouring colour…), because a shop's catalogue has its near-twins.
+//! A shop buys a kind of garment in one colour about once, so a kind's colours are dealt from a shuffled deck and only
+//! then dealt again. Products come in blocks of twenty: nineteen of their own, and a cousin that differs from one of
+//! those by a single trait (stripe width, sleeve, neighbouring colour…), because a catalogue has its near-twins.
 
 use super::num::Dice;
 use super::palette::{self, Colour, Scheme};
@@ -113,8 +114,9 @@ pub struct Design {
 
 const PURPOSE_DESIGN: u64 = 1;
 const PURPOSE_COUSIN: u64 = 2;
-const OWN_IN_BLOCK: usize = 9;
-const BLOCK: usize = 10;
+const PURPOSE_DECK: u64 = 3;
+const OWN_IN_BLOCK: usize = 19;
+pub(super) const BLOCK: usize = 20;
 
 impl Design {
     /// The design of one product of the sample.
@@ -133,24 +135,30 @@ impl Design {
         let kind = Kind::ALL[number % kinds];
         let patterns = patterns_of(kind);
         // Round robin, so that even a small sample shows every surface that a kind is sold in.
-        let pattern = patterns[(number / kinds + number % kinds) % patterns.len()];
-        Self::drawn(kind, pattern, &mut dice)
+        let of_kind = number / kinds;
+        let pattern = patterns[(of_kind + number % kinds) % patterns.len()];
+        let colours = if pattern == Pattern::Denim {
+            deal(seed, kind, &[palette::WASHES], of_kind / patterns.len())
+        } else if quiet(kind) {
+            deal(seed, kind, &[palette::QUIET, palette::SCHEMES], of_kind)
+        } else {
+            deal(seed, kind, &[palette::SCHEMES], of_kind)
+        };
+        Self::drawn(kind, pattern, colours, &mut dice)
     }
 
     /// A garment of this kind that is worn by someone but not sold.
     pub fn unsold(kind: Kind, dice: &mut Dice) -> Self {
         let pattern = if dice.chance(0.55) { Pattern::Plain } else { dice.pick(patterns_of(kind)) };
-        Self::drawn(kind, pattern, dice)
-    }
-
-    fn drawn(kind: Kind, pattern: Pattern, dice: &mut Dice) -> Self {
-        let quiet = matches!(kind, Kind::Coat | Kind::Jacket | Kind::Trousers | Kind::Bag) || (kind == Kind::Shorts);
         let schemes = match pattern {
             Pattern::Denim => palette::WASHES,
-            _ if quiet && dice.chance(0.75) => palette::QUIET,
+            _ if quiet(kind) => palette::QUIET,
             _ => palette::SCHEMES,
         };
-        let colours = palette::scheme(dice, schemes);
+        Self::drawn(kind, pattern, dice.pick(schemes), dice)
+    }
+
+    fn drawn(kind: Kind, pattern: Pattern, colours: Scheme, dice: &mut Dice) -> Self {
         let repeat = match pattern {
             Pattern::Across | Pattern::Along => dice.pick(&[2.0, 3.0, 4.2, 6.0, 9.0]),
             Pattern::Check => dice.pick(&[3.0, 4.5, 7.0, 11.0]),
@@ -218,6 +226,20 @@ impl Design {
     }
 }
 
+/// Kinds that are worn in quieter colours.
+fn quiet(kind: Kind) -> bool {
+    matches!(kind, Kind::Coat | Kind::Jacket | Kind::Trousers | Kind::Bag | Kind::Shorts)
+}
+
+/// Card number `number` of a kind's deck, which is shuffled anew each time it has been dealt out.
+fn deal(seed: u64, kind: Kind, decks: &[&[Scheme]], number: usize) -> Scheme {
+    let mut deck = decks.concat();
+    let (round, place) = (number / deck.len(), number % deck.len());
+    let mut dice = Dice::new(seed, PURPOSE_DECK, kind as u64, ((round as u64) << 8) | deck.len() as u64);
+    dice.shuffle(&mut deck);
+    deck[place]
+}
+
 /// Surfaces in which a kind is sold.
 fn patterns_of(kind: Kind) -> &'static [Pattern] {
     use Pattern as S;
@@ -235,7 +257,7 @@ fn patterns_of(kind: Kind) -> &'static [Pattern] {
             &[S::Floral, S::Across, S::Dot, S::Plain, S::Gradient, S::Check, S::Along, S::Print, S::Block, S::Floral]
         }
         Kind::Skirt => &[S::Plain, S::Check, S::Floral, S::Dot, S::Across, S::Denim, S::Gradient, S::Along],
-        Kind::Trousers => &[S::Plain, S::Denim, S::Along, S::Check, S::Herringbone, S::Denim, S::Rib],
+        Kind::Trousers => &[S::Plain, S::Denim, S::Along, S::Check, S::Herringbone, S::Plain, S::Rib],
         Kind::Shorts => &[S::Plain, S::Denim, S::Check, S::Floral, S::Along, S::Dot, S::Block],
         Kind::Bag => &[S::Plain, S::Block, S::Check, S::Along, S::Print, S::Floral, S::Herringbone, S::Plain],
     }

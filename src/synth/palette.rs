@@ -1,7 +1,5 @@
 //! Colours that a shop would name, and the combinations in which clothes are really sold.
 
-use super::num::Dice;
-
 pub type Rgb = [f32; 3];
 
 /// A colour with the name that the shop gives it.
@@ -132,10 +130,6 @@ pub const WASHES: &[Scheme] = &[
     [C::Navy, C::Indigo, C::Camel],
     [C::Ecru, C::White, C::Sand],
 ];
-
-pub fn scheme(dice: &mut Dice, from: &[Scheme]) -> Scheme {
-    dice.pick(from)
-}
 
 /// A neighbour in the same family of colours: what a near-identical product would be sold in.
 pub fn neighbour(colour: Colour) -> Colour {

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crate::domain::{DenseMap, ManifestRecord, StopFlag};
 
-use super::design::Pattern;
+use super::design::{BLOCK, Pattern};
 use super::num::P;
 use super::*;
 
@@ -84,13 +84,28 @@ fn the_default_sample_holds_every_kind_and_every_surface() {
 #[test]
 fn a_cousin_keeps_kind_and_surface_but_is_not_its_parent() {
     for block in 0..40 {
-        let (parent, cousin) = (Design::of(7, block * 10), Design::of(7, block * 10 + 9));
+        let (parent, cousin) = (Design::of(7, block * BLOCK), Design::of(7, block * BLOCK + BLOCK - 1));
         assert_eq!(
             (parent.kind, parent.surface.pattern, parent.grain),
             (cousin.kind, cousin.surface.pattern, cousin.grain)
         );
         assert_ne!(parent, cousin);
     }
+}
+
+#[test]
+fn a_kind_is_seldom_sold_twice_in_one_plain_colour() {
+    let plain: Vec<Design> = (0..600)
+        .filter(|product| product % BLOCK != BLOCK - 1)
+        .map(|product| Design::of(7, product))
+        .filter(|design| design.surface.pattern == Pattern::Plain)
+        .collect();
+    let twice = plain
+        .iter()
+        .enumerate()
+        .filter(|(i, a)| plain[..*i].iter().any(|b| (a.kind, a.colour()) == (b.kind, b.colour())))
+        .count();
+    assert!(plain.len() > 60 && twice * 10 <= plain.len(), "{twice} of {}", plain.len());
 }
 
 #[test]
