@@ -48,7 +48,10 @@ fn sentence(output: &Output, code: i32) -> String {
 }
 
 fn a_street_photo() -> String {
-    let mut photos: Vec<_> = std::fs::read_dir(Path::new(project()).join("street")).expect("the sample has street photos").flatten().collect();
+    let mut photos: Vec<_> = std::fs::read_dir(Path::new(project()).join("street"))
+        .expect("the sample has street photos")
+        .flatten()
+        .collect();
     photos.sort_by_key(std::fs::DirEntry::path);
     photos[0].path().to_string_lossy().into_owned()
 }
