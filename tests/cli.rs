@@ -264,6 +264,7 @@ fn the_shipped_model_is_listed_with_what_it_can_do() {
     }
     let of = |name: &str| shipped["metrics"][name].as_f64().unwrap();
     assert!(of("plan_correctness") > of("plan_correctness_of_uniform"), "plans must beat the uniform plan");
+    assert!(of("global_recall_at_1") >= 0.80 && of("global_recall_at_10") >= 0.95, "without re-ranking");
     for key in ["data", "recipe", "command", "checkpoint"] {
         assert!(!shipped[key].as_str().unwrap_or_default().is_empty(), "{key}");
     }
