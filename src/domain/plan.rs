@@ -34,7 +34,8 @@ impl Grid {
 
 /// How mass moves from the cells of the query to the cells of the gallery photo.
 ///
-/// Row-major `[query cell, gallery cell]`, everywhere in the program. Entries are at least 0 and sum to 1.
+/// Row-major `[query cell, gallery cell]`, everywhere in the program. Entries are at least 0 and sum to the mass that
+/// is moved: 1, or less where the solver may leave some (see `Solver::may_leave_mass`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransportPlan {
     query: Grid,
@@ -89,6 +90,11 @@ impl TransportPlan {
         sums
     }
 
+    /// All mass that is moved.
+    pub fn moved(&self) -> f32 {
+        self.mass.iter().sum()
+    }
+
     pub fn max(&self) -> f32 {
         self.mass.iter().copied().fold(0.0, f32::max)
     }
@@ -104,14 +110,17 @@ pub struct PairMatch {
     pub row_marginal: Vec<f32>,
     /// Weight asked for at each gallery cell; sums to 1.
     pub column_marginal: Vec<f32>,
-    /// Sum over all pairs of mass x similarity.
+    /// Sum over all pairs of mass x similarity. It is not divided by the mass that moved: what finds no counterpart adds
+    /// nothing.
     pub structural: f32,
     /// Cosine similarity of the two global vectors.
     pub global: f32,
     /// `global + structural_weight * structural`.
     pub score: f32,
     pub iterations: usize,
-    /// L1 distance between the plan's row sums and the row marginal, plus the same for columns.
+    /// How far the plan is from what the solver asks of its row and column sums, in L1. Balanced solvers ask for the
+    /// marginals; partial ones for no more than these and for the wanted total; unbalanced ones for the sums that their
+    /// next iteration would give.
     pub marginal_error: f32,
     /// True where cross-correlation marginals were asked for but all of a side's were zero, so that uniform
     /// ones were used.

@@ -1,5 +1,7 @@
 //! How much mass each cell holds before it is moved.
 
+use crate::domain::Marginals;
+
 /// Weights of a photo's cells; they sum to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellWeights {
@@ -25,6 +27,30 @@ pub fn cross_marginals(agreement: &[f32]) -> CellWeights {
     }
     let weights = agreement.iter().map(|x| (kept(x) / sum) as f32).collect();
     CellWeights { weights, uniform_fallback: false }
+}
+
+/// One side's marginal, of exactly the kind that was asked for. Painted weights of zero everywhere say nothing.
+///
+/// # Panics
+/// Where there is not one painted weight for each cell: a bug of the caller.
+pub(super) fn marginal(kind: Marginals, agreement: &[f32], painted: Option<&[f32]>) -> CellWeights {
+    match (kind, painted) {
+        (Marginals::Uniform, _) => CellWeights { weights: uniform(agreement.len()), uniform_fallback: false },
+        (Marginals::Painted, Some(painted)) => {
+            assert_eq!(painted.len(), agreement.len(), "one painted weight for each cell");
+            painted_marginal(painted).unwrap_or_else(|| cross_marginals(agreement))
+        }
+        (Marginals::CrossCorrelation | Marginals::Painted, _) => cross_marginals(agreement),
+    }
+}
+
+fn painted_marginal(painted: &[f32]) -> Option<CellWeights> {
+    let kept = |&x: &f32| if x > 0.0 { f64::from(x) } else { 0.0 };
+    let sum: f64 = painted.iter().map(kept).sum();
+    (sum > 0.0 && sum.is_finite()).then(|| CellWeights {
+        weights: painted.iter().map(|x| (kept(x) / sum) as f32).collect(),
+        uniform_fallback: false,
+    })
 }
 
 pub(super) fn uniform(cells: usize) -> Vec<f32> {

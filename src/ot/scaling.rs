@@ -17,6 +17,10 @@ use super::lanes::{LANES, Lane, blocks, exp, largest, mul_add, sum};
 use super::similarity::{Cosines, Units, cosines};
 use super::structural::Cells;
 
+mod relaxed;
+
+pub(super) use relaxed::Relaxed;
+
 /// Scaling factors within this range, and its inverse, are left alone.
 const SAFE: f32 = 1e12;
 
@@ -33,7 +37,7 @@ pub(super) struct Outcome {
     /// Sum of mass x similarity.
     pub structural: f32,
     pub iterations: usize,
-    /// L1 errors of the rows and of the columns together.
+    /// L1 errors of the rows and of the columns together, unless the solver says otherwise.
     pub marginal_error: f32,
 }
 
@@ -78,18 +82,26 @@ impl Workspace {
 
     /// Transports `a` to `b` at cost 1 - similarity, for the similarities in `self.cosines.pairs`; the plan
     /// is left in `self.kernel`.
-    pub fn solve(&mut self, a: &[f32], b: &[f32], stop: Stop) -> Outcome {
+    ///
+    /// `start` holds row potentials to begin from, such as those of nearly the same problem; empty, they are 0.
+    pub fn solve(&mut self, a: &[f32], b: &[f32], stop: Stop, start: &[f32]) -> Outcome {
         #[cfg(target_arch = "x86_64")]
         if has_avx2() {
             // SAFETY: the processor has the features that the function was compiled for.
-            return unsafe { self.solve_avx2(a, b, stop) };
+            return unsafe { self.solve_avx2(a, b, stop, start) };
         }
-        self.solve_in::<FUSED_ALWAYS>(a, b, stop)
+        self.solve_in::<FUSED_ALWAYS>(a, b, stop, start)
     }
 
     #[cfg(test)]
     pub fn solve_portable(&mut self, a: &[f32], b: &[f32], stop: Stop) -> Outcome {
-        self.solve_in::<false>(a, b, stop)
+        self.solve_in::<false>(a, b, stop, &[])
+    }
+
+    /// The row potentials of the plan that was just found.
+    pub fn row_potentials(&self, epsilon: f32, out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(self.row_potential.iter().zip(&self.row_factor).map(|(f, u)| f + epsilon * u.ln()));
     }
 
     #[cfg(test)]
@@ -99,28 +111,29 @@ impl Workspace {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn solve_avx2(&mut self, a: &[f32], b: &[f32], stop: Stop) -> Outcome {
+    fn solve_avx2(&mut self, a: &[f32], b: &[f32], stop: Stop, start: &[f32]) -> Outcome {
         // The common grids, 4 x 4 and 7 x 7, get loops of a known length, whose sums stay in registers.
         match blocks(b.len()) {
-            2 => self.solve_sized::<true, 2>(a, b, stop),
-            7 => self.solve_sized::<true, 7>(a, b, stop),
-            _ => self.solve_in::<true>(a, b, stop),
+            2 => self.iterate::<true, Width<2>>(a, b, stop, start),
+            7 => self.iterate::<true, Width<7>>(a, b, stop, start),
+            _ => self.solve_in::<true>(a, b, stop, start),
         }
     }
 
     #[inline(always)]
-    fn solve_in<const FUSED: bool>(&mut self, a: &[f32], b: &[f32], stop: Stop) -> Outcome {
-        self.iterate::<FUSED, AnyWidth>(a, b, stop)
+    fn solve_in<const FUSED: bool>(&mut self, a: &[f32], b: &[f32], stop: Stop, start: &[f32]) -> Outcome {
+        self.iterate::<FUSED, AnyWidth>(a, b, stop, start)
     }
 
     #[inline(always)]
-    fn solve_sized<const FUSED: bool, const B: usize>(&mut self, a: &[f32], b: &[f32], stop: Stop) -> Outcome {
-        self.iterate::<FUSED, Width<B>>(a, b, stop)
-    }
-
-    #[inline(always)]
-    fn iterate<const FUSED: bool, P: RowPass>(&mut self, a: &[f32], b: &[f32], stop: Stop) -> Outcome {
+    fn iterate<const FUSED: bool, P: RowPass>(&mut self, a: &[f32], b: &[f32], stop: Stop, start: &[f32]) -> Outcome {
         self.prepare(a, b, stop.epsilon);
+        if start.len() == a.len() && start.iter().zip(a).any(|(f, &w)| f.is_finite() && w > 0.0) {
+            // A row without mass then may have mass now, and the other way round.
+            for (f, &begin) in self.row_potential.iter_mut().zip(start) {
+                *f = if begin.is_finite() { begin } else { 0.0 };
+            }
+        }
         let mut iterations = 0;
         loop {
             // One iteration in the log domain, then the kernel of its plan and factors of 1.
@@ -191,6 +204,17 @@ impl Workspace {
     /// Column update in the log domain. The cost's constant 1 is left out: it only shifts the potentials.
     #[inline(always)]
     fn log_columns<const FUSED: bool>(&mut self, epsilon: f32) {
+        self.soft_columns::<FUSED>(epsilon);
+        let g = self.column_potential.as_flattened_mut();
+        let (log_b, soft) = (self.scaled_log_b.as_flattened(), self.column_largest.as_flattened());
+        for column in 0..g.len() {
+            g[column] = log_b[column] - soft[column];
+        }
+    }
+
+    /// Soft maxima over the rows of potential + similarity, into `column_largest`.
+    #[inline(always)]
+    fn soft_columns<const FUSED: bool>(&mut self, epsilon: f32) {
         let width = self.b.len();
         let inverse = 1.0 / epsilon;
         self.column_largest.fill([f32::NEG_INFINITY; LANES]);
@@ -210,35 +234,18 @@ impl Workspace {
                 }
             }
         }
-        let g = self.column_potential.as_flattened_mut();
-        let log_b = self.scaled_log_b.as_flattened();
-        let (tops, sums) = (self.column_largest.as_flattened(), self.column_sums.as_flattened());
-        for column in 0..g.len() {
-            g[column] = log_b[column] - (tops[column] + epsilon * sums[column].ln());
+        let (tops, sums) = (self.column_largest.as_flattened_mut(), self.column_sums.as_flattened());
+        for (top, sum) in tops.iter_mut().zip(sums) {
+            *top += epsilon * sum.ln();
         }
     }
 
     #[inline(always)]
     fn log_rows<const FUSED: bool>(&mut self, epsilon: f32) {
         let width = self.b.len();
-        let inverse = 1.0 / epsilon;
         let rows = self.cosines.pairs.chunks_exact(width).zip(&self.scaled_log_a);
         for ((row, &log_a), f) in rows.zip(&mut self.row_potential) {
-            let mut tops = [f32::NEG_INFINITY; LANES];
-            for (s, g) in row.iter().zip(&self.column_potential) {
-                for lane in 0..LANES {
-                    let x = g[lane] + s[lane];
-                    tops[lane] = if x > tops[lane] { x } else { tops[lane] };
-                }
-            }
-            let top = largest(&tops);
-            let mut sums = [0.0; LANES];
-            for (s, g) in row.iter().zip(&self.column_potential) {
-                for lane in 0..LANES {
-                    sums[lane] += exp::<FUSED>((g[lane] + s[lane] - top) * inverse);
-                }
-            }
-            *f = log_a - (top + epsilon * sum(&sums).ln());
+            *f = log_a - soft_row::<FUSED>(row, &self.column_potential, epsilon);
         }
     }
 
@@ -337,6 +344,27 @@ impl Workspace {
         }
         Outcome { structural: sum(&structural), iterations, marginal_error: row_error + sum(&column_errors) }
     }
+}
+
+/// Soft maximum over the columns of potential + similarity.
+#[inline(always)]
+fn soft_row<const FUSED: bool>(row: &[Lane], potential: &[Lane], epsilon: f32) -> f32 {
+    let inverse = 1.0 / epsilon;
+    let mut tops = [f32::NEG_INFINITY; LANES];
+    for (s, g) in row.iter().zip(potential) {
+        for lane in 0..LANES {
+            let x = g[lane] + s[lane];
+            tops[lane] = if x > tops[lane] { x } else { tops[lane] };
+        }
+    }
+    let top = largest(&tops);
+    let mut sums = [0.0; LANES];
+    for (s, g) in row.iter().zip(potential) {
+        for lane in 0..LANES {
+            sums[lane] += exp::<FUSED>((g[lane] + s[lane] - top) * inverse);
+        }
+    }
+    top + epsilon * sum(&sums).ln()
 }
 
 /// Row update of the factors, and the kernel's column sums under them, reading each kernel row once.

@@ -30,7 +30,7 @@ fn unit_factor(vector: &[f32]) -> f32 {
 }
 
 /// Cosines of a pair of photos.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Cosines {
     /// `[query cell, blocks of gallery cells]`; 0 beyond the last gallery cell.
     pub pairs: Vec<Lane>,
@@ -111,6 +111,18 @@ fn scaled(product: f32, factor: f32) -> f32 {
 }
 
 impl Cosines {
+    /// A copy in the memory that is here already.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.pairs.clone_from(&other.pairs);
+        self.query.clone_from(&other.query);
+        self.gallery.clone_from(&other.gallery);
+        self.global = other.global;
+    }
+
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.pairs.as_slice()) + 4 * (self.query.len() + self.gallery.len())
+    }
+
     /// Takes similarities that were computed elsewhere, row-major without padding.
     pub fn set_pairs(&mut self, similarity: &[f32], columns: usize) {
         let width = blocks(columns);

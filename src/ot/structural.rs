@@ -3,11 +3,12 @@
 
 use rayon::prelude::*;
 
-use crate::domain::{Grid, Marginals, MatchOptions, PairMatch, StopFlag, TransportPlan};
+use crate::domain::{Grid, MatchOptions, PairMatch, StopFlag, TransportPlan};
 
-use super::marginals::{cross_marginals, uniform};
-use super::scaling::{Outcome, Stop, Workspace};
+use super::marginals::marginal;
+use super::scaling::{Outcome, Workspace};
 use super::similarity::Units;
+use super::solve::{Ask, solve};
 
 /// A photo as the network sees it.
 #[derive(Clone, Copy, Debug)]
@@ -27,22 +28,32 @@ impl<'a> Cells<'a> {
 
     /// # Panics
     /// When the slices do not have the lengths that grid and dimension say: a bug of the caller.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         assert!(self.dim > 0 && self.grid.cells() > 0, "a photo has cells of at least one number");
         assert_eq!(self.cells.len(), self.grid.cells() * self.dim, "one row of numbers for each cell");
         assert_eq!(self.global.len(), self.dim, "the global vector has the cells' dimension");
     }
 }
 
+/// Importance that a person painted on the cells of both photos of a pair; at least 0, of any sum.
+///
+/// It counts where the options ask for painted marginals. A side without, or all of zeros, keeps its cross-correlation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Painted<'a> {
+    pub query: Option<&'a [f32]>,
+    pub gallery: Option<&'a [f32]>,
+}
+
 /// How alike two photos are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairScore {
-    /// Sum over all pairs of cells of mass x similarity.
+    /// Sum over all pairs of cells of mass x similarity, not divided by the mass that moved.
     pub structural: f32,
     /// Cosine similarity of the two global vectors.
     pub global: f32,
+    /// Iterations, or pivots of the exact solver.
     pub iterations: usize,
-    /// L1 errors of the plan's row and column sums together.
+    /// See [`PairMatch::marginal_error`].
     pub marginal_error: f32,
     /// Cross-correlation marginals were asked for, but nothing agreed on one side, which is uniform instead.
     pub uniform_fallback: bool,
@@ -72,7 +83,8 @@ pub struct SimilarityPlan {
 pub fn score_pair(query: &Cells<'_>, gallery: &Cells<'_>, options: &MatchOptions) -> PairScore {
     query.check();
     let mut workspace = Workspace::default();
-    compare(&mut workspace, query, &Units::of(query), gallery, options).score
+    compare(&mut workspace, query, &Units::of(query), gallery);
+    settle(&mut workspace, Painted::default(), options, &[]).score
 }
 
 /// Scores one pair and keeps all that is known about why.
@@ -80,11 +92,24 @@ pub fn score_pair(query: &Cells<'_>, gallery: &Cells<'_>, options: &MatchOptions
 /// # Panics
 /// As [`score_pair`].
 pub fn explain_pair(query: &Cells<'_>, gallery: &Cells<'_>, options: &MatchOptions) -> PairMatch {
+    explain_painted(query, gallery, Painted::default(), options)
+}
+
+/// [`explain_pair`] with importance that a person painted.
+///
+/// # Panics
+/// As [`score_pair`], and where there is not one weight for each cell.
+pub fn explain_painted(
+    query: &Cells<'_>,
+    gallery: &Cells<'_>,
+    painted: Painted<'_>,
+    options: &MatchOptions,
+) -> PairMatch {
     query.check();
     let mut workspace = Workspace::default();
-    let Compared { score, row_marginal, column_marginal } =
-        compare(&mut workspace, query, &Units::of(query), gallery, options);
+    compare(&mut workspace, query, &Units::of(query), gallery);
     let columns = gallery.grid.cells();
+    let Settled { score, row_marginal, column_marginal } = settle(&mut workspace, painted, options, &[]);
     PairMatch {
         plan: TransportPlan::new(query.grid, gallery.grid, unpadded(&workspace.kernel, columns)),
         similarity: unpadded(&workspace.cosines.pairs, columns),
@@ -106,13 +131,31 @@ pub fn explain_pair(query: &Cells<'_>, gallery: &Cells<'_>, options: &MatchOptio
 /// # Panics
 /// As [`score_pair`].
 pub fn rerank(query: &Cells<'_>, candidates: &[Cells<'_>], options: &MatchOptions, stop: &StopFlag) -> Vec<PairScore> {
+    rerank_painted(query, candidates, &|_| Painted::default(), options, stop)
+}
+
+/// [`rerank`] with importance that a person painted, for each candidate by its place.
+///
+/// # Panics
+/// As [`explain_painted`].
+pub fn rerank_painted<'a>(
+    query: &Cells<'_>,
+    candidates: &[Cells<'_>],
+    painted: &(dyn Fn(usize) -> Painted<'a> + Sync),
+    options: &MatchOptions,
+    stop: &StopFlag,
+) -> Vec<PairScore> {
     query.check();
     let units = Units::of(query);
     candidates
         .par_iter()
+        .enumerate()
         .with_min_len(4)
-        .map_init(Workspace::default, |workspace, candidate| {
-            (!stop.is_stopped()).then(|| compare(workspace, query, &units, candidate, options).score)
+        .map_init(Workspace::default, |workspace, (place, candidate)| {
+            (!stop.is_stopped()).then(|| {
+                compare(workspace, query, &units, candidate);
+                settle(workspace, painted(place), options, &[]).score
+            })
         })
         .collect::<Option<Vec<_>>>()
         .unwrap_or_default()
@@ -127,50 +170,38 @@ pub fn similarity_plan(similarity: &[f32], a: &[f32], b: &[f32], options: &Match
     assert_eq!(similarity.len(), a.len() * b.len(), "one similarity for each pair of cells");
     let mut workspace = Workspace::default();
     workspace.cosines.set_pairs(similarity, b.len());
-    let Outcome { structural, iterations, marginal_error } = workspace.solve(a, b, stop_of(options));
+    let Outcome { structural, iterations, marginal_error } = solve(&mut workspace, a, b, Ask::of(options), &[]);
     SimilarityPlan { mass: unpadded(&workspace.kernel, b.len()), structural, iterations, marginal_error }
 }
 
-struct Compared {
-    score: PairScore,
-    row_marginal: Vec<f32>,
-    column_marginal: Vec<f32>,
+pub(super) struct Settled {
+    pub score: PairScore,
+    pub row_marginal: Vec<f32>,
+    pub column_marginal: Vec<f32>,
 }
 
-fn compare(
-    workspace: &mut Workspace,
-    query: &Cells<'_>,
-    query_units: &Units,
-    gallery: &Cells<'_>,
-    options: &MatchOptions,
-) -> Compared {
+/// The first half of a comparison: all cosines, which no knob changes.
+pub(super) fn compare(workspace: &mut Workspace, query: &Cells<'_>, query_units: &Units, gallery: &Cells<'_>) {
     gallery.check();
     assert_eq!(query.dim, gallery.dim, "both photos come from the same network");
     workspace.compare(query, query_units, gallery, &Units::of(gallery));
-    let (row_marginal, column_marginal, uniform_fallback) = match options.marginals {
-        Marginals::Uniform => (uniform(query.grid.cells()), uniform(gallery.grid.cells()), false),
-        Marginals::CrossCorrelation => {
-            let rows = cross_marginals(&workspace.cosines.query);
-            let columns = cross_marginals(&workspace.cosines.gallery);
-            (rows.weights, columns.weights, rows.uniform_fallback || columns.uniform_fallback)
-        }
-    };
-    let Outcome { structural, iterations, marginal_error } =
-        workspace.solve(&row_marginal, &column_marginal, stop_of(options));
-    let global = workspace.cosines.global;
-    let score = PairScore { structural, global, iterations, marginal_error, uniform_fallback };
-    Compared { score, row_marginal, column_marginal }
 }
 
-/// The solver's settings, within what it can do; [`MatchOptions::check`] tells a person instead.
-fn stop_of(options: &MatchOptions) -> Stop {
-    let range = MatchOptions::EPSILON_RANGE;
-    let epsilon = if options.epsilon.is_nan() { MatchOptions::default().epsilon } else { options.epsilon };
-    Stop {
-        epsilon: epsilon.clamp(*range.start(), *range.end()),
-        max_iterations: options.max_iterations.max(1),
-        tolerance: options.tolerance,
-    }
+/// The second half: marginals and plan, from the cosines in the workspace.
+pub(super) fn settle(
+    workspace: &mut Workspace,
+    painted: Painted<'_>,
+    options: &MatchOptions,
+    start: &[f32],
+) -> Settled {
+    let rows = marginal(options.marginals, &workspace.cosines.query, painted.query);
+    let columns = marginal(options.marginals, &workspace.cosines.gallery, painted.gallery);
+    let uniform_fallback = rows.uniform_fallback || columns.uniform_fallback;
+    let Outcome { structural, iterations, marginal_error } =
+        solve(workspace, &rows.weights, &columns.weights, Ask::of(options), start);
+    let global = workspace.cosines.global;
+    let score = PairScore { structural, global, iterations, marginal_error, uniform_fallback };
+    Settled { score, row_marginal: rows.weights, column_marginal: columns.weights }
 }
 
 fn unpadded(lanes: &[[f32; 8]], columns: usize) -> Vec<f32> {

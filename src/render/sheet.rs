@@ -143,7 +143,8 @@ impl Page<'_> {
         let marginals = match (self.sheet.options.marginals, pair.uniform_fallback) {
             (Marginals::Uniform, _) => "uniform marginals",
             (Marginals::CrossCorrelation, false) => "cross-correlation marginals",
-            (Marginals::CrossCorrelation, true) => "uniform marginals, as nothing agreed",
+            (Marginals::Painted, false) => "painted marginals",
+            (Marginals::CrossCorrelation | Marginals::Painted, true) => "uniform marginals, as nothing agreed",
         };
         let solver = format!(
             "epsilon {}, {marginals}, {} iterations, marginal error {}",

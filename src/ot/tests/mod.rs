@@ -2,5 +2,7 @@ mod exact;
 mod fast;
 mod golden;
 mod input;
-mod support;
+mod pair_set;
+mod relaxed;
+pub(super) mod support;
 mod traps;

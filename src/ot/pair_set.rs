@@ -1,0 +1,110 @@
+//! Similarities of a query with its candidates, kept: a knob that changes only marginals or plan compares no cells again.
+
+use rayon::prelude::*;
+
+use crate::domain::{MatchOptions, StopFlag};
+
+use super::scaling::Workspace;
+use super::similarity::{Cosines, Units};
+use super::structural::{Cells, Painted, PairScore, compare, settle};
+
+/// All cosines of one query with some candidates.
+#[derive(Clone)]
+pub struct PairSet {
+    pairs: Vec<Cosines>,
+}
+
+/// Where the iteration of each candidate ended, to begin the next one there.
+#[derive(Clone, Debug, Default)]
+pub struct Starts {
+    row_potentials: Vec<Vec<f32>>,
+}
+
+impl PairSet {
+    /// `None` when stopped before the end.
+    ///
+    /// # Panics
+    /// As [`super::score_pair`].
+    pub fn compare(query: &Cells<'_>, candidates: &[Cells<'_>], stop: &StopFlag) -> Option<Self> {
+        query.check();
+        let units = Units::of(query);
+        let pairs = candidates
+            .par_iter()
+            .with_min_len(4)
+            .map_init(Workspace::default, |workspace, candidate| {
+                (!stop.is_stopped()).then(|| {
+                    compare(workspace, query, &units, candidate);
+                    workspace.cosines.clone()
+                })
+            })
+            .collect::<Option<Vec<_>>>()?;
+        Some(Self { pairs })
+    }
+
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// How much memory it takes.
+    pub fn bytes(&self) -> usize {
+        self.pairs.iter().map(Cosines::bytes).sum()
+    }
+
+    /// The scores of all candidates: to the bit those of [`super::rerank_painted`]. Empty when stopped before the end.
+    ///
+    /// # Panics
+    /// As [`super::explain_painted`].
+    pub fn rerank<'a>(
+        &self,
+        painted: &(dyn Fn(usize) -> Painted<'a> + Sync),
+        options: &MatchOptions,
+        stop: &StopFlag,
+    ) -> Vec<PairScore> {
+        self.pairs
+            .par_iter()
+            .enumerate()
+            .with_min_len(4)
+            .map_init(Workspace::default, |workspace, (place, cosines)| {
+                (!stop.is_stopped()).then(|| {
+                    workspace.cosines.copy_from(cosines);
+                    settle(workspace, painted(place), options, &[]).score
+                })
+            })
+            .collect::<Option<Vec<_>>>()
+            .unwrap_or_default()
+    }
+
+    /// The same, with Sinkhorn begun where `starts` says it ended before, such as at a neighbouring epsilon. Where it
+    /// settles, its scores differ from [`Self::rerank`] only as much as the tolerance lets them; it takes fewer iterations.
+    ///
+    /// # Panics
+    /// As [`Self::rerank`].
+    pub fn rerank_warm<'a>(
+        &self,
+        painted: &(dyn Fn(usize) -> Painted<'a> + Sync),
+        options: &MatchOptions,
+        starts: &mut Starts,
+        stop: &StopFlag,
+    ) -> Vec<PairScore> {
+        starts.row_potentials.resize(self.pairs.len(), Vec::new());
+        self.pairs
+            .par_iter()
+            .zip(&mut starts.row_potentials)
+            .enumerate()
+            .with_min_len(4)
+            .map_init(Workspace::default, |workspace, (place, (cosines, start))| {
+                (!stop.is_stopped()).then(|| {
+                    workspace.cosines.copy_from(cosines);
+                    let score = settle(workspace, painted(place), options, start).score;
+                    workspace.row_potentials(options.epsilon, start);
+                    score
+                })
+            })
+            .collect::<Option<Vec<_>>>()
+            .unwrap_or_default()
+    }
+}
