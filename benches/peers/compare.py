@@ -108,10 +108,11 @@ WORKS = [
 
 ours = [[] for _ in WORKS]
 theirs = [[] for _ in WORKS]
-for _ in range(ROUNDS):
-    for row, (_, _, _, words, peer) in enumerate(WORKS):
+for turn in range(ROUNDS):
+    for row, (name, _, against, words, peer) in enumerate(WORKS):
         ours[row].append(seamline(*words))
         theirs[row].append(peer())
+        print(f"round {turn + 1}: {name}: {ours[row][-1]:.3g}, {against} {theirs[row][-1]:.3g}", file=sys.stderr, flush=True)
 
 print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, POT {ot.__version__}, {ROUNDS} rounds in turns\n")
 print("| work | unit | Seamline | peer | its time | ratio |\n| --- | --- | --- | --- | --- | --- |")

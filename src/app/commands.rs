@@ -29,12 +29,14 @@ impl App {
             Command::PointAt(pointed) => self.session.pointed = pointed,
             Command::Mark(mark) => self.mark(mark),
             Command::UseModel(checkpoint) => self.backend.submit(Request::UseModel { checkpoint }),
+            Command::PathTyped(text) => self.path_typed(ctx, &text),
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
         }
     }
 
     fn act(&mut self, ctx: &egui::Context, action: Action) {
-        if self.session.shortcuts_open && !frame::allowed_under_sheet(action) {
+        let sheet = self.session.shortcuts_open || self.session.path_wanted.is_some();
+        if sheet && !frame::allowed_under_sheet(action) {
             return;
         }
         match action {

@@ -11,7 +11,7 @@ use crate::jobs::{
     TrainReport,
 };
 use crate::render::PlanScene;
-use crate::ui::state::{Baseline, Plan, ProjectState, Query, Tone};
+use crate::ui::state::{Baseline, PathWanted, Plan, ProjectState, Query, Tone};
 use crate::ui::thumbs::texture;
 
 impl App {
@@ -26,6 +26,11 @@ impl App {
                 self.thumbs.insert(ctx, photo, size_px, pixels.as_deref());
             }
             Event::PathPicked { dialog, path } => self.path_picked(ctx, dialog, path),
+            Event::NoDialog { dialog, start } => {
+                let text = start.join(dialog.suggested_name().unwrap_or_default()).display().to_string();
+                self.last_notice += 1;
+                self.session.path_wanted = Some(PathWanted { id: self.last_notice, dialog, text });
+            }
             Event::Saved { path } => {
                 let words = format!("Saved {}", super::drops::name_of(&path));
                 self.notify(now, Tone::Good, words, Some(path.display().to_string()));
@@ -147,7 +152,14 @@ impl App {
         query.plan = Some(Plan { photo, info, scene: Arc::new(scene) });
     }
 
-    fn path_picked(&mut self, ctx: &egui::Context, dialog: Dialog, path: Option<PathBuf>) {
+    pub(super) fn path_typed(&mut self, ctx: &egui::Context, text: &str) {
+        let Some(wanted) = self.session.path_wanted.take() else { return };
+        let text = text.trim();
+        let path = super::drops::path_in(text).unwrap_or_else(|| PathBuf::from(text));
+        self.path_picked(ctx, wanted.dialog, Some(path).filter(|path| !path.as_os_str().is_empty()));
+    }
+
+    pub(super) fn path_picked(&mut self, ctx: &egui::Context, dialog: Dialog, path: Option<PathBuf>) {
         let saving = if matches!(dialog, Dialog::SavePlan { .. }) { self.asked.saving.take() } else { None };
         let Some(path) = path else { return };
         match dialog {

@@ -131,7 +131,9 @@ impl App {
 
     /// Esc: the innermost thing first.
     pub(super) fn back(&mut self, ctx: &egui::Context) {
-        if self.session.shortcuts_open {
+        if let Some(wanted) = self.session.path_wanted.take() {
+            self.path_picked(ctx, wanted.dialog, None);
+        } else if self.session.shortcuts_open {
             self.session.shortcuts_open = false;
         } else if let Some(focused) = ctx.memory(|memory| memory.focused()) {
             ctx.memory_mut(|memory| memory.surrender_focus(focused));

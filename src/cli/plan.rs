@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
 use super::{CliError, Output, picture, session};
-use crate::domain::{CropRect, Hit, PairMatch, ProductRecord};
+use crate::data::compared_part;
+use crate::domain::{CropRect, Hit, PairMatch, PhotoDomain, ProductRecord};
 use crate::domain::{PhotoId, ProductId};
 use crate::jobs::PlanInfo;
 use crate::jobs::models::{list_models, load_encoder, preferred, shipped_model_dirs};
@@ -67,15 +68,19 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         .ok_or_else(|| CliError::Failure(notes.first().cloned().unwrap_or_else(|| "no model was found".to_owned())))?;
     let encoder = load_encoder(model, &arguments.device.pick()?)?;
 
-    let side = |named, crop| -> Result<_, CliError> {
+    let side = |named, crop: Option<CropRect>, domain| -> Result<_, CliError> {
         let (source, known) = session::read_photo(&project, named)?;
         let photo = source.decode()?;
+        // The second photo is a shop's, also where no project knows it.
+        let given = known.row.as_ref().and_then(|row| row.bbox);
+        let crop = crop.or_else(|| (domain == PhotoDomain::Shop).then(|| compared_part(&photo, domain, given)));
         let crop = search::choose_crop(&photo, crop, &known, &source.label())?;
         let features = search::encode(&encoder, &photo, Some(crop))?;
         Ok((source, known, search::square(&photo, Some(crop)), features))
     };
-    let (_, _, query_picture, query) = side(&arguments.query, arguments.crop)?;
-    let (source, known, gallery_picture, gallery) = side(&arguments.gallery, arguments.gallery_crop)?;
+    let (_, _, query_picture, query) = side(&arguments.query, arguments.crop, PhotoDomain::Street)?;
+    let (source, known, gallery_picture, gallery) =
+        side(&arguments.gallery, arguments.gallery_crop, PhotoDomain::Shop)?;
     let pair = ot::explain_pair(&cells(&query), &cells(&gallery), &options);
 
     if let Some(file) = &arguments.png {

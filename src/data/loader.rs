@@ -13,6 +13,7 @@ use super::augment::{Augment, SampleKey};
 use super::dataset::{Dataset, Item};
 use super::decode::decode_file;
 use super::fit;
+use super::ground::compared_part;
 use crate::domain::{CropRect, PhotoDomain, PhotoId, Progress, StopFlag};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -173,7 +174,7 @@ impl Loader {
         let photo = decode_file(&item.path).map_err(|error| error.to_string())?;
         let garment = match item.crop {
             Some(crop) => fit::check_crop(&photo, crop, &item.path.display().to_string()).map_err(|e| e.to_string())?,
-            None => CropRect::whole(photo.width(), photo.height()),
+            None => compared_part(&photo, item.domain, None),
         };
         let margin = self.options.augment.margin();
         let (dx, dy) = (margin * garment.width, margin * garment.height);

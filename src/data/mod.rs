@@ -11,6 +11,7 @@ pub mod decode;
 mod dice;
 mod error;
 pub mod fit;
+pub mod ground;
 mod guard;
 mod icc;
 mod jpeg;
@@ -23,6 +24,7 @@ pub use dataset::{Dataset, Entry, Item};
 pub use decode::{decode_bytes, decode_file};
 pub use error::{DatasetError, DecodeError};
 pub use fit::{check_crop, letterbox, pixels, resize_exact, shrink, to_chw};
+pub use ground::compared_part;
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use sampler::{Sampler, SamplerConfig};
 

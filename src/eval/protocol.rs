@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EvalError;
 use super::metrics::{Scores, ranked_relevance};
-use crate::data::{decode_file, fit};
+use crate::data::{compared_part, decode_file, fit};
 use crate::domain::{CropRect, MatchOptions, PhotoDomain, PhotoId, Progress, Split, StopFlag};
 use crate::nn::{CellFeatures, Encoder};
 use crate::ot;
@@ -97,11 +97,11 @@ pub fn evaluate(
     }
     let total = queries.len() + gallery.len();
     let mut skipped = Vec::new();
-    let shown = encode(encoder, gallery, &mut skipped, stop, &|done| {
+    let shown = encode(encoder, gallery, PhotoDomain::Shop, &mut skipped, stop, &|done| {
         progress(Progress { what: "Measuring", done, total });
     })?;
     let Some((gallery_features, gallery_kept)) = shown else { return Ok(None) };
-    let shown = encode(encoder, queries, &mut skipped, stop, &|done| {
+    let shown = encode(encoder, queries, PhotoDomain::Street, &mut skipped, stop, &|done| {
         progress(Progress { what: "Measuring", done: gallery.len() + done, total });
     })?;
     let Some((query_features, query_kept)) = shown else { return Ok(None) };
@@ -222,6 +222,7 @@ fn summarise(
 fn encode(
     encoder: &Encoder,
     items: &[EvalItem],
+    domain: PhotoDomain,
     skipped: &mut Vec<(PhotoId, String)>,
     stop: &StopFlag,
     done: &(dyn Fn(usize) + Sync),
@@ -244,7 +245,8 @@ fn encode(
                 if let Some(crop) = item.crop {
                     fit::check_crop(&photo, crop, item.photo.as_str()).map_err(|error| error.to_string())?;
                 }
-                fit::to_chw(&fit::letterbox(&photo, item.crop, size as u32).0, out);
+                let part = compared_part(&photo, domain, item.crop);
+                fit::to_chw(&fit::letterbox(&photo, Some(part), size as u32).0, out);
                 Ok(())
             })
             .collect();

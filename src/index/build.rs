@@ -18,7 +18,7 @@ use super::error::IndexError;
 use super::format::{self, FeatureFile, Features, Record, Shape};
 use super::stored::index_path;
 use crate::data::{self, decode};
-use crate::domain::{CropRect, PhotoId, ProductId, Progress, StopFlag};
+use crate::domain::{CropRect, PhotoDomain, PhotoId, ProductId, Progress, StopFlag};
 
 /// Photos of a segment.
 const SEGMENT: usize = 64;
@@ -33,7 +33,7 @@ pub struct GalleryPhoto {
     pub photo: PhotoId,
     pub product: ProductId,
     pub path: PathBuf,
-    /// `None` takes the whole photo.
+    /// `None` leaves finding the product to [`data::compared_part`].
     pub crop: Option<CropRect>,
 }
 
@@ -279,8 +279,9 @@ impl Run<'_> {
         }
         let name = photo.path.display().to_string();
         let picture = decode::decode_bytes(&bytes, &name)?;
-        let crop = photo.crop.map(|crop| data::check_crop(&picture, crop, &name)).transpose()?;
-        Ok(Read::Fresh(record, prepare(&picture, crop, self.embed.input_size())))
+        let given = photo.crop.map(|crop| data::check_crop(&picture, crop, &name)).transpose()?;
+        let part = data::compared_part(&picture, PhotoDomain::Shop, given);
+        Ok(Read::Fresh(record, prepare(&picture, Some(part), self.embed.input_size())))
     }
 
     /// Features of the fresh photos of a segment, in order; of fewer of them when stopped.

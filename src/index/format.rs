@@ -28,7 +28,7 @@ use crate::domain::{CheckpointId, CropRect, Grid, PhotoId, ProductId};
 
 const MAGIC: &[u8; 8] = b"SeamIdx\n";
 /// Also counts changes of how a photo is prepared: features of another version are made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 128;
 const ALIGN: usize = 64;
 

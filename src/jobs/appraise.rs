@@ -8,8 +8,8 @@ use super::learn::dataset;
 use super::models::{RECALL_AT_1, RECALL_AT_10};
 use super::open::Report;
 use super::search::encode;
-use crate::data::decode_file;
-use crate::domain::{CropRect, MatchOptions, Progress, Split, StopFlag};
+use crate::data::{compared_part, decode_file};
+use crate::domain::{CropRect, MatchOptions, PhotoDomain, Progress, Split, StopFlag};
 use crate::eval::plan_truth::{PlanTruthSummary, Seen, judge, true_places};
 use crate::eval::{EvalItem, Scores, evaluate};
 use crate::nn::{CellFeatures, Encoder};
@@ -79,8 +79,8 @@ fn plan_truth(
             Ok(project.garments(&item.photo)?.into_iter().next().and_then(|garment| garment.map))
         };
         let (Some(query_map), Some(shop_map)) = (map_of(query)?, map_of(shop)?) else { continue };
-        let (query_crop, query_features) = look_at(encoder, query)?;
-        let (shop_crop, shop_features) = look_at(encoder, shop)?;
+        let (query_crop, query_features) = look_at(encoder, query, PhotoDomain::Street)?;
+        let (shop_crop, shop_features) = look_at(encoder, shop, PhotoDomain::Shop)?;
         let pair = ot::explain_pair(&cells(&query_features), &cells(&shop_features), &MatchOptions::default());
         let places = true_places(
             &Seen { map: &query_map, crop: query_crop, grid: query_features.grid },
@@ -91,10 +91,9 @@ fn plan_truth(
     Ok(PlanTruthSummary::of(&truths))
 }
 
-fn look_at(encoder: &Encoder, item: &EvalItem) -> Result<(CropRect, CellFeatures), JobError> {
+fn look_at(encoder: &Encoder, item: &EvalItem, domain: PhotoDomain) -> Result<(CropRect, CellFeatures), JobError> {
     let photo = decode_file(&item.path)?;
-    let whole = CropRect::whole(photo.width(), photo.height());
-    let crop = item.crop.and_then(|crop| crop.clipped(photo.width(), photo.height())).unwrap_or(whole);
+    let crop = compared_part(&photo, domain, item.crop);
     Ok((crop, encode(encoder, &photo, Some(crop))?))
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use super::JobError;
 use super::labels::label_of;
@@ -202,24 +203,44 @@ fn import(
 pub(super) fn ask_path(shared: &Arc<Shared>, dialog: Dialog) -> io::Result<()> {
     let shared = Arc::clone(shared);
     let asked = move || {
+        let begun = Instant::now();
         let path = pick(&dialog);
+        let event = if path.is_none() && cfg!(target_os = "linux") && was_missing(begun.elapsed(), has_zenity()) {
+            let start = directories::UserDirs::new().map_or_else(PathBuf::new, |dirs| dirs.home_dir().to_owned());
+            Event::NoDialog { dialog, start }
+        } else {
+            Event::PathPicked { dialog, path }
+        };
         // Without a window there is nobody to tell.
-        let _ = shared.events.send(Event::PathPicked { dialog, path });
+        let _ = shared.events.send(event);
     };
     Builder::new().name("dialog".to_owned()).spawn(asked).map(drop)
+}
+
+/// Sooner than anyone can close a dialog.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// Whether no answer means that there was no dialog. The library asks the desktop's portal, then the program zenity,
+/// and says the same for "neither is there" and "the person changed their mind".
+pub(super) fn was_missing(took: Duration, has_zenity: bool) -> bool {
+    took < AT_ONCE && !has_zenity
+}
+
+fn has_zenity() -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("zenity").is_file()))
 }
 
 fn pick(dialog: &Dialog) -> Option<PathBuf> {
     const PHOTOS: [&str; 9] = ["jpg", "jpeg", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff"];
     match dialog {
         Dialog::OpenPhoto => rfd::FileDialog::new()
-            .set_title("Open a street photo")
+            .set_title(dialog.title())
             .add_filter("Photos", &PHOTOS)
             .add_filter("All files", &["*"])
             .pick_file(),
-        Dialog::OpenProject => rfd::FileDialog::new().set_title("Open a project folder").pick_folder(),
+        Dialog::OpenProject => rfd::FileDialog::new().set_title(dialog.title()).pick_folder(),
         Dialog::SavePlan { suggested_name } => rfd::FileDialog::new()
-            .set_title("Save the plan as a picture")
+            .set_title(dialog.title())
             .set_file_name(suggested_name)
             .add_filter("PNG picture", &["png"])
             .save_file(),

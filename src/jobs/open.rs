@@ -170,14 +170,15 @@ fn load_preferred(
     Err(error)
 }
 
-/// The shop photos that are searched, each whole: a catalogue shot shows its garment alone.
+/// The shop photos that are searched, each by the box that came with the data; without one the index looks for the
+/// product itself.
 pub fn gallery(project: &Project) -> Result<Vec<GalleryPhoto>, JobError> {
     let rows = project.photos(PhotoDomain::Shop)?;
     Ok(rows
         .into_iter()
         .filter_map(|row| {
             let path = project.paths().photo(&row.photo);
-            Some(GalleryPhoto { photo: row.photo, product: row.product?, path, crop: None })
+            Some(GalleryPhoto { photo: row.photo, product: row.product?, path, crop: row.bbox })
         })
         .collect())
 }

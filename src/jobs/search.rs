@@ -86,14 +86,12 @@ impl Known {
         Ok(Self { row: Some(row), boxes })
     }
 
-    /// The part to search where the person did not choose: the main garment's box, else the whole photo.
+    /// The part to search where the person did not choose: the main garment's box, of a catalogue shot the product's,
+    /// else the whole photo.
     pub fn crop(&self, photo: &RgbImage) -> CropRect {
-        // A catalogue shot shows its garment alone and is compared whole, as the index holds it.
-        let is_shop = self.row.as_ref().is_some_and(|row| row.domain == PhotoDomain::Shop);
+        let domain = self.row.as_ref().map_or(PhotoDomain::Street, |row| row.domain);
         let main = self.row.as_ref().and_then(|row| row.bbox).or_else(|| self.boxes.first().map(|(_, bbox)| *bbox));
-        main.filter(|_| !is_shop)
-            .and_then(|bbox| bbox.clipped(photo.width(), photo.height()))
-            .unwrap_or_else(|| CropRect::whole(photo.width(), photo.height()))
+        data::compared_part(photo, domain, main)
     }
 }
 
@@ -277,6 +275,7 @@ pub fn make_plan(request: PlanRequest<'_>) -> Result<PlanInfo, JobError> {
     let hit = hits.into_iter().find(|hit| hit.photo == gallery.photo).cloned().ok_or_else(not_there)?;
     let pair: PairMatch = engine.searcher.explain(&found.features, &gallery.photo, &options)?;
     let gallery_pixels = data::decode_file(gallery_path)?;
+    let gallery_part = data::compared_part(&gallery_pixels, gallery.domain, gallery.bbox);
     let hit = Hit {
         score: pair.score,
         global: pair.global,
@@ -288,8 +287,7 @@ pub fn make_plan(request: PlanRequest<'_>) -> Result<PlanInfo, JobError> {
     Ok(PlanInfo {
         options,
         query_picture: square(photo, Some(crop)),
-        // Gallery photos are embedded whole.
-        gallery_picture: square(&gallery_pixels, None),
+        gallery_picture: square(&gallery_pixels, Some(gallery_part)),
         hit,
         product,
         pair,

@@ -101,6 +101,25 @@ pub enum Dialog {
     SavePlan { suggested_name: String },
 }
 
+impl Dialog {
+    /// What is asked for, as the dialog's title says it.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::OpenPhoto => "Open a street photo",
+            Self::OpenProject => "Open a project folder",
+            Self::SavePlan { .. } => "Save the plan as a picture",
+        }
+    }
+
+    /// The name of a file that is about to be written.
+    pub fn suggested_name(&self) -> Option<&str> {
+        match self {
+            Self::OpenPhoto | Self::OpenProject => None,
+            Self::SavePlan { suggested_name } => Some(suggested_name),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mark {
     SameProduct(ProductId),
@@ -144,6 +163,11 @@ pub enum Event {
     PathPicked {
         dialog: Dialog,
         path: Option<PathBuf>,
+    },
+    /// This system has no file dialog, so the window asks for the path itself. `start` is a folder to begin with.
+    NoDialog {
+        dialog: Dialog,
+        start: PathBuf,
     },
     Saved {
         path: PathBuf,

@@ -27,6 +27,8 @@ pub enum Command {
     Mark(Mark),
     UseModel(CheckpointId),
     CloseNotice(u64),
+    /// The answer to `Session::path_wanted`.
+    PathTyped(String),
 }
 
 /// An entry of the table.

@@ -33,4 +33,5 @@ pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
     panels::drop_overlay::drop_overlay_ui(ui, ctx);
     panels::notices::notices_ui(ui, ctx);
     panels::shortcuts::shortcuts_ui(ui, ctx);
+    panels::path_sheet::path_sheet_ui(ui, ctx);
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking,
 };
-use crate::jobs::types::{Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport};
+use crate::jobs::types::{Dialog, Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport};
 use crate::render::PlanScene;
 
 /// How a person likes the window; kept between sessions.
@@ -135,6 +135,16 @@ pub struct Notice {
     pub since: f64,
 }
 
+/// A question for a path, in the window's own sheet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathWanted {
+    /// Another for each question, so that what was typed for one is not in the next.
+    pub id: u64,
+    pub dialog: Dialog,
+    /// What the field holds at first.
+    pub text: String,
+}
+
 /// All of this session.
 #[derive(Default)]
 pub struct Session {
@@ -150,6 +160,8 @@ pub struct Session {
     pub notices: Vec<Notice>,
     pub last_training: Option<Arc<TrainReport>>,
     pub shortcuts_open: bool,
+    /// A path that the person is asked for where the system has no file dialog.
+    pub path_wanted: Option<PathWanted>,
 }
 
 /// The photo that is searched for, and all that is known of the answer.

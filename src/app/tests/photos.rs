@@ -228,3 +228,39 @@ fn a_project_that_cannot_be_opened_is_named_and_the_sample_is_offered() {
     stage.click("Use the sample wardrobe");
     assert_eq!(stage.asked_for(), [Request::OpenProject { path: None }]);
 }
+
+#[test]
+fn without_a_file_dialog_the_window_asks_for_the_path() {
+    let mut stage = Staged::ready();
+    stage.press_with(Modifiers::COMMAND, Key::O);
+    assert_eq!(stage.asked_for(), [Request::AskPath(Dialog::OpenPhoto)]);
+    stage.tell(Event::NoDialog { dialog: Dialog::OpenPhoto, start: "/home/m".into() });
+    assert!(stage.sees("Open a street photo") && stage.sees_part("no file dialog"));
+    assert!(stage.harness.ctx.text_edit_focused(), "typing begins at once");
+    stage.harness.get_by_label("Path").set_text_value_accesskit("/home/m/red coat.jpg");
+    stage.harness.run();
+    stage.press(Key::Enter);
+    assert_eq!(stage.asked_for(), [search(1, file("/home/m/red coat.jpg"), None)]);
+    assert!(!stage.sees_part("no file dialog"));
+}
+
+#[test]
+fn esc_leaves_the_question_for_a_path_and_the_next_one_is_fresh() {
+    let mut stage = Staged::searched();
+    let suggested_name = "tram-p002_0.png".to_owned();
+    let dialog = Dialog::SavePlan { suggested_name };
+    stage.tell(Event::NoDialog { dialog: dialog.clone(), start: "/home/m".into() });
+    stage.harness.get_by_label("Path").set_text_value_accesskit("elsewhere");
+    stage.harness.run();
+    stage.press(Key::Escape);
+    assert!(!stage.sees_part("no file dialog") && stage.sees_part("Rank 1:"), "one level back");
+    stage.press_with(Modifiers::COMMAND, Key::S);
+    stage.asked();
+    stage.tell(Event::NoDialog { dialog, start: "/home/m".into() });
+    stage.click("Save");
+    let asked = stage.asked_for();
+    assert!(
+        matches!(&asked[..], [Request::SavePlan { path, .. }] if path == std::path::Path::new("/home/m/tram-p002_0.png")),
+        "{asked:?}"
+    );
+}

@@ -3,6 +3,7 @@ mod batches;
 mod colours;
 mod decode;
 mod fit;
+mod ground;
 mod hostile;
 
 use std::path::PathBuf;

@@ -187,3 +187,12 @@ fn examples_are_street_photos_of_products_that_no_model_saw() {
     assert!(splits[0], "the first ones are unseen");
     assert!(splits.is_sorted_by(|a, b| a >= b), "{splits:?}");
 }
+
+#[test]
+fn only_an_answer_sooner_than_any_hand_means_that_there_was_no_dialog() {
+    use crate::jobs::io::was_missing;
+    use std::time::Duration;
+    assert!(was_missing(Duration::from_millis(40), false));
+    assert!(!was_missing(Duration::from_millis(40), true), "zenity asked and the person closed it");
+    assert!(!was_missing(Duration::from_secs(2), false), "the portal asked and the person closed it");
+}

@@ -59,7 +59,8 @@ fn training_ui(ui: &mut Ui, ctx: &Ctx<'_>, training: &TrainProgress) {
     });
     progress_bar(ui, ctx.tokens, "Training progress", fraction);
     let mut words = format!("Step {} of {}", training.step, training.steps);
-    if training.loss.is_finite() && training.step > 0 {
+    // Measuring and indexing have steps, but no loss.
+    if training.loss.is_finite() && training.loss > 0.0 && training.step > 0 {
         words += &format!("  ·  loss {:.3}", training.loss);
     }
     dim_label(ui, ctx.tokens, words).on_hover_text(format!("{:.0} images/s", training.images_per_second));

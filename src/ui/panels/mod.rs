@@ -6,6 +6,7 @@ pub mod left;
 pub mod matching;
 pub mod notices;
 pub mod pair;
+pub mod path_sheet;
 pub mod query_photo;
 pub mod results;
 pub mod shortcuts;
