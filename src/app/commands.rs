@@ -30,6 +30,11 @@ impl App {
             Command::Mark(mark) => self.mark(mark),
             Command::UseModel(checkpoint) => self.backend.submit(Request::UseModel { checkpoint }),
             Command::PathTyped(text) => self.path_typed(ctx, &text),
+            Command::SetLayout(layout) => self.set_layout(*layout),
+            Command::ShowPane(pane) => {
+                self.session.layout.show(pane);
+                self.layout_changed = true;
+            }
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
         }
     }
@@ -85,6 +90,9 @@ impl App {
             }
             Action::Shortcuts => self.session.shortcuts_open ^= true,
             Action::Back => self.back(ctx),
+            Action::SaveLayout => self.save_layout(ctx.input(|input| input.time)),
+            Action::RestoreLayout => self.restore_layout(ctx.input(|input| input.time)),
+            Action::ResetLayout => self.set_layout(crate::ui::layout::Layout::default()),
         }
     }
 

@@ -37,6 +37,7 @@ impl App {
             }
             Event::LabelsChanged(labels) => self.labels_changed(labels),
             Event::TrainEnded(report) => self.train_ended(now, report),
+            Event::LayoutRead { text } => self.layout_read(now, text.as_deref()),
             Event::Failed(failure) => self.failed(now, failure),
             Event::Note(sentence) => self.notify(now, Tone::Info, sentence, None),
         }
@@ -239,7 +240,7 @@ impl App {
                     self.asked.plan = None;
                 }
             }
-            FailureOf::Saving | FailureOf::Labels | FailureOf::Training | FailureOf::Model => {}
+            FailureOf::Saving | FailureOf::Labels | FailureOf::Training | FailureOf::Model | FailureOf::Layout => {}
         }
         if !said_in_place {
             self.notify(now, Tone::Failed, failure.sentence, failure.details);

@@ -20,6 +20,7 @@ impl eframe::App for App {
         }
         self.ask_again();
         self.ask_for_thumbnails();
+        self.keep_layout(ctx);
         self.let_notices_go(ctx);
     }
 

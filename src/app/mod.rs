@@ -4,6 +4,7 @@ mod commands;
 mod drops;
 mod events;
 mod frame;
+mod layout;
 mod run;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -42,6 +43,9 @@ pub struct App {
     /// Products marked while their query photo was not in the project yet.
     marked: Vec<(QueryId, ProductId)>,
     hover: drops::HoverCache,
+    /// The layout as it was last written or read.
+    layout_written: String,
+    layout_changed: bool,
 }
 
 /// What was asked for and not yet answered. Knobs ask for the newest values only, one question at a time.
@@ -70,6 +74,7 @@ impl App {
         if let Some(state) = &cc.wgpu_render_state {
             render::install(state);
         }
+        backend.submit(Request::ReadLayout);
         backend.submit(Request::OpenProject { path: project });
         let mut app = Self {
             backend,
@@ -84,6 +89,8 @@ impl App {
             gpu: cc.wgpu_render_state.is_some(),
             marked: Vec::new(),
             hover: drops::HoverCache::default(),
+            layout_written: String::new(),
+            layout_changed: false,
         };
         app.apply_motion(&cc.egui_ctx);
         app

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::JobError;
 use super::labels::label_of;
+use super::layout;
 use super::shared::{Closed, Opened, Shared};
 use super::types::{Dialog, Event, Failure, FailureOf, Mark, PlanInfo, QueryInfo};
 use super::{SavePlan, error::sentence};
@@ -22,6 +23,8 @@ pub(super) enum IoJob {
     Undo,
     Redo,
     SavePlan { plan: Box<PlanInfo>, path: PathBuf },
+    ReadLayout,
+    WriteLayout { text: String },
 }
 
 /// What waits for an io thread.
@@ -111,6 +114,13 @@ impl IoThread {
             IoJob::Mark { query, mark } => shared.attempt(FailureOf::Labels, || self.mark(query, &mark)),
             IoJob::Undo => shared.attempt(FailureOf::Labels, || self.change(|project| Ok(project.undo()?.is_some()))),
             IoJob::Redo => shared.attempt(FailureOf::Labels, || self.change(|project| Ok(project.redo()?.is_some()))),
+            IoJob::ReadLayout => shared.attempt(FailureOf::Layout, || match layout::read(&shared.data_dir) {
+                Ok(text) => shared.events.send(Event::LayoutRead { text }).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }),
+            IoJob::WriteLayout { text } => {
+                shared.attempt(FailureOf::Layout, || Ok(layout::write(&shared.data_dir, &text)))
+            }
             IoJob::SavePlan { plan, path } => shared.attempt(FailureOf::Saving, || {
                 let Some(save_plan) = &self.save_plan else { return Ok(Ok(())) };
                 let event = match save_plan(&plan, &path) {

@@ -13,6 +13,7 @@ mod gate;
 mod io;
 pub mod labels;
 mod latest;
+mod layout;
 pub mod learn;
 pub mod measure;
 pub mod models;

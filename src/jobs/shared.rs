@@ -70,6 +70,8 @@ pub(super) struct Shared {
     pub newest: AtomicU64,
     /// Ends the training that is under way.
     pub train_stop: Latest<StopFlag>,
+    /// Where the program keeps what is not part of a project.
+    pub data_dir: PathBuf,
     pub model_dirs: Vec<PathBuf>,
     pub device: Device,
 }

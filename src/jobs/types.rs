@@ -92,6 +92,11 @@ pub enum Request {
     UseModel {
         checkpoint: CheckpointId,
     },
+    /// Where the panes of the window lay; answered by `Event::LayoutRead`.
+    ReadLayout,
+    WriteLayout {
+        text: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +179,10 @@ pub enum Event {
     },
     LabelsChanged(Arc<LabelState>),
     TrainEnded(Arc<TrainReport>),
+    /// `None` where none was written yet.
+    LayoutRead {
+        text: Option<String>,
+    },
     /// Something that was asked for cannot be had.
     Failed(Failure),
     /// Something is worth saying, such as photos that were skipped.
@@ -282,6 +291,7 @@ pub enum FailureOf {
     Labels,
     Training,
     Model,
+    Layout,
 }
 
 /// What goes on in the background, newest value only.

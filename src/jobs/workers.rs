@@ -115,6 +115,7 @@ impl Workers {
             queries: Mutex::new(QueryBook::default()),
             newest: AtomicU64::new(0),
             train_stop: Latest::new(StopFlag::new()),
+            data_dir: data_dir.clone(),
             model_dirs,
             device,
         });
@@ -229,6 +230,8 @@ impl Backend for Workers {
                     let _ = train.send(TrainJob { stop });
                 }
             }
+            Request::ReadLayout => self.io.push(IoJob::ReadLayout),
+            Request::WriteLayout { text } => self.io.push(IoJob::WriteLayout { text }),
             Request::StopTraining => self.shared.train_stop.get().stop(),
         }
     }

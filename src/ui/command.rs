@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::fonts::icon;
+use super::layout::{Layout, Pane};
 use super::state::{Pointed, Ribbons, View};
 use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
 use crate::jobs::types::Mark;
@@ -29,6 +30,8 @@ pub enum Command {
     CloseNotice(u64),
     /// The answer to `Session::path_wanted`.
     PathTyped(String),
+    SetLayout(Box<Layout>),
+    ShowPane(Pane),
 }
 
 /// An entry of the table.
@@ -58,6 +61,9 @@ pub enum Action {
     ToggleTheme,
     Shortcuts,
     Back,
+    SaveLayout,
+    RestoreLayout,
+    ResetLayout,
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -107,7 +113,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 impl Action {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -132,6 +138,9 @@ impl Action {
         Self::ToggleTheme,
         Self::Shortcuts,
         Self::Back,
+        Self::SaveLayout,
+        Self::RestoreLayout,
+        Self::ResetLayout,
     ];
 
     pub fn entry(self) -> Entry {
@@ -279,6 +288,23 @@ impl Action {
                 Group::Window,
                 const { &[key(Key::Escape)] },
             ),
+            Self::SaveLayout => entry(
+                "Save layout",
+                "Keep the places of the panes as they are now, to come back to",
+                icon::FLOPPY,
+                Group::Window,
+                &[],
+            ),
+            Self::RestoreLayout => entry(
+                "Back to saved layout",
+                "Put the panes where they were when the layout was saved",
+                icon::UNDO,
+                Group::Window,
+                &[],
+            ),
+            Self::ResetLayout => {
+                entry("Reset layout", "Put the panes where they are at first", icon::UNDO, Group::Window, &[])
+            }
         }
     }
 

@@ -5,6 +5,7 @@ pub mod command;
 pub mod context;
 pub mod figures;
 pub mod fonts;
+pub mod layout;
 pub mod panels;
 pub mod state;
 pub mod thumbs;
@@ -16,17 +17,15 @@ pub use context::Ctx;
 pub use state::{Prefs, Session};
 pub use tokens::Tokens;
 
-use panels::{Sides, welcome};
+use panels::welcome;
 
 /// Draws the whole window.
 pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
     panels::top_bar::top_bar_ui(ui, ctx);
     panels::status_bar::status_bar_ui(ui, ctx);
     if ctx.session.query.is_some() {
-        let sides = Sides::of(ui.available_width());
-        panels::left::left_ui(ui, ctx, sides);
-        panels::pair::pair_panel_ui(ui, ctx, sides);
-        panels::results::results_panel_ui(ui, ctx);
+        let frame = egui::Frame::new().fill(ctx.tokens.ground);
+        egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| layout::layout_ui(ui, ctx));
     } else {
         welcome::welcome_ui(ui, ctx);
     }

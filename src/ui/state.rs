@@ -13,6 +13,8 @@ use crate::domain::{
 use crate::jobs::types::{Dialog, Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport};
 use crate::render::PlanScene;
 
+use super::layout::Layout;
+
 /// How a person likes the window; kept between sessions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -162,6 +164,9 @@ pub struct Session {
     pub shortcuts_open: bool,
     /// A path that the person is asked for where the system has no file dialog.
     pub path_wanted: Option<PathWanted>,
+    pub layout: Layout,
+    /// The layout that the person put aside.
+    pub saved_layout: Option<Layout>,
 }
 
 /// The photo that is searched for, and all that is known of the answer.

@@ -5,6 +5,7 @@ pub mod fake;
 pub mod stage;
 
 mod corrections;
+mod layout;
 mod photos;
 mod plans;
 mod results;

@@ -20,9 +20,9 @@ fn file(path: &str) -> QueryPhoto {
 }
 
 #[test]
-fn the_project_of_last_time_is_asked_for_at_the_start() {
+fn the_layout_and_the_project_of_last_time_are_asked_for_at_the_start() {
     let stage = Staged::empty();
-    assert_eq!(stage.asked(), [Request::OpenProject { path: None }]);
+    assert_eq!(stage.asked(), [Request::ReadLayout, Request::OpenProject { path: None }]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::domain::{Marginals, MatchOptions};
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::state::Ribbons;
+use crate::ui::tokens::space;
 use crate::ui::widgets::button::{PushButton, sent};
 use crate::ui::widgets::segmented::segmented;
 use crate::ui::widgets::slider::Slider;
@@ -14,6 +15,13 @@ use crate::ui::widgets::{dim_label, section_label};
 /// Below, the plan is as good as exact and only slower; above, it is as good as uniform.
 const EPSILON: std::ops::RangeInclusive<f32> = 0.005..=1.0;
 const RERANK_MOST: usize = 400;
+
+/// How photos are compared, and how the plan is drawn.
+pub fn knobs_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    matching_ui(ui, ctx);
+    ui.add_space(space::M);
+    ribbons_ui(ui, ctx);
+}
 
 fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, text: &str, reset: Action, changed: bool) {
     ui.horizontal(|ui| {
@@ -26,7 +34,7 @@ fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, text: &str, reset: Action, changed: bo
     });
 }
 
-pub fn matching_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+fn matching_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let old = ctx.session.options;
     let mut new = old;
     let default = MatchOptions::default();
@@ -108,7 +116,7 @@ fn solver_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     }
 }
 
-pub fn ribbons_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+fn ribbons_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let old = ctx.prefs.ribbons;
     let mut new = old;
     let default = Ribbons::default();

@@ -1,13 +1,14 @@
 //! The chosen product beside the street photo: why it stands where it stands, and what you say about it.
 
-use egui::{Align, Layout, Panel, Popup, Pos2, RichText, ScrollArea, Sense, Ui, Vec2};
+use egui::{Align, Layout, Popup, Pos2, RichText, ScrollArea, Sense, Ui, Vec2};
 
-use super::{Sides, notices, panel_frame, results, why};
+use super::{notices, results};
 use crate::domain::{Hit, Ranking};
 use crate::jobs::types::Mark;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::fonts::icon;
+use crate::ui::layout::{self, Pane, heights};
 use crate::ui::state::{Plan, Query, Said, View};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::button::{Look, PushButton, action_button, sent};
@@ -15,46 +16,51 @@ use crate::ui::widgets::plan_view::{Squares, empty_plan, plan_view_ui, pointed_w
 use crate::ui::widgets::tile::price;
 use crate::ui::widgets::{clipped_text, dim_label, legend};
 
-pub fn pair_panel_ui(ui: &mut Ui, ctx: &Ctx<'_>, sides: Sides) {
-    let panel = Panel::right("pair").default_size(sides.right).size_range(340.0..=sides.right_max);
-    panel.frame(panel_frame(ctx.tokens)).show(ui, |ui| {
-        ui.take_available_space();
-        let rect = ui.max_rect();
-        let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect));
-        let Some(query) = &ctx.session.query else { return };
-        let chosen = query.ranking.as_ref().and_then(|ranking| {
-            let hit = ranking.hits.get(query.selected_place()?)?;
-            Some((ranking.as_ref(), hit))
-        });
-        match chosen {
-            Some((ranking, hit)) => chosen_ui(&mut ui, ctx, query, ranking, hit),
-            None => nothing_chosen_ui(&mut ui, ctx, query),
-        }
+/// The chosen hit of the present ranking.
+pub fn chosen<'a>(ctx: &'a Ctx<'_>) -> Option<(&'a Query, &'a Ranking, &'a Hit)> {
+    let query = ctx.session.query.as_ref()?;
+    let ranking = query.ranking.as_ref()?;
+    let hit = ranking.hits.get(query.selected_place()?)?;
+    Some((query, ranking, hit))
+}
+
+/// The plan of the chosen hit, once it is here; what all panes beside the picture are about.
+pub fn shown_plan<'a>(ctx: &'a Ctx<'_>) -> Option<(&'a Plan, &'a Ranking)> {
+    let (query, ranking, hit) = chosen(ctx)?;
+    let plan = query.plan.as_ref().filter(|plan| plan.photo == hit.photo)?;
+    Some((plan, ranking))
+}
+
+pub fn match_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let top = ui.max_rect().top();
+    layout::padded_ui(ui, |ui| match (chosen(ctx), &ctx.session.query) {
+        (Some((query, ranking, hit)), _) => chosen_ui(ui, ctx, top, query, ranking, hit),
+        (None, Some(query)) => nothing_chosen_ui(ui, ctx, top, query),
+        (None, None) => {}
     });
 }
 
-fn nothing_chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
+fn nothing_chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, top: f32, query: &Query) {
     let text = if query.failed.is_some() { "No match to show" } else { "Matching…" };
     ui.horizontal(|ui| {
         ui.set_height(size::CONTROL);
         ui.label(RichText::new(text).font(tokens::title()).color(ctx.tokens.dim));
     });
     ui.add_space(space::XS);
-    let layout = picture_layout(ui);
+    let layout = picture_layout(ui, top);
     if query.failed.is_none() {
         empty_plan(ui, ctx, layout);
     }
 }
 
-fn chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, hit: &Hit) {
+fn chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, top: f32, query: &Query, ranking: &Ranking, hit: &Hit) {
     heading_ui(ui, ctx, query, ranking, hit);
     actions_ui(ui, ctx, query, hit);
     ui.add_space(space::XS);
     let failed = query.plan_failed.as_ref().filter(|(photo, _)| photo == &hit.photo);
-    let plan = query.plan.as_ref().filter(|plan| plan.photo == hit.photo);
-    let layout = picture_layout(ui);
-    match (plan, failed) {
-        (Some(plan), _) => plan_ui(ui, ctx, plan, ranking, layout),
+    let layout = picture_layout(ui, top);
+    match (shown_plan(ctx), failed) {
+        (Some((plan, _)), _) => plan_ui(ui, ctx, plan, layout),
         (None, Some((_, failure))) => {
             let room = layout.whole();
             let mut child = ui.new_child(egui::UiBuilder::new().max_rect(room));
@@ -64,12 +70,24 @@ fn chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, hit: 
     }
 }
 
-/// Takes the room of the two photos, leaving some for the table below.
-fn picture_layout(ui: &mut Ui) -> Squares {
+/// Takes the room of the two photos, leaving some for the lines below; `top` is where the pane begins.
+fn picture_layout(ui: &mut Ui, top: f32) -> Squares {
     let width = ui.available_width();
-    let height = Squares::height_for(width, (ui.available_height() * 0.58).max(140.0));
+    let foot = foot_height(ui);
+    let height = Squares::height_for(width, (ui.available_height() - foot).max(100.0));
+    let whole = ui.cursor().top() - top + Squares::height_for(width, f32::INFINITY) + foot + space::M;
+    heights::tell(ui, Pane::Match, whole);
     let (rect, _) = ui.allocate_exact_size(Vec2::new(width, height), Sense::hover());
     Squares::fit(rect)
+}
+
+fn foot_id() -> egui::Id {
+    egui::Id::unique("foot of the plan")
+}
+
+/// How high the lines below the picture are, as the frame before had them.
+fn foot_height(ui: &Ui) -> f32 {
+    ui.data(|data| data.get_temp(foot_id())).unwrap_or(80.0)
 }
 
 fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, hit: &Hit) {
@@ -149,8 +167,9 @@ fn kind_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit) {
     });
 }
 
-fn plan_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, ranking: &Ranking, layout: Squares) {
+fn plan_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares) {
     plan_view_ui(ui, ctx, plan, layout);
+    let begun = ui.min_rect().bottom();
     caption_ui(ui, ctx, plan);
     if ui.available_width() < 720.0 {
         // Every layer keeps its legend, however narrow the panel is.
@@ -163,8 +182,11 @@ fn plan_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, ranking: &Ranking, layout: S
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| toggles_ui(ui, ctx, true));
         });
     }
-    ui.add_space(space::S);
-    why::why_ui(ui, ctx, plan, ranking);
+    let foot = (ui.min_rect().bottom() - begun).round();
+    if foot_height(ui) != foot {
+        ui.data_mut(|data| data.insert_temp(foot_id(), foot));
+        ui.request_repaint();
+    }
 }
 
 /// One line under the picture: the pointed cell in words, or what can be done.

@@ -1,6 +1,6 @@
 //! The ranked products. Only what is on screen is laid out; a new order slides its tiles to their new places.
 
-use egui::{Align, CentralPanel, Frame, Layout, Margin, Pos2, Rect, RichText, ScrollArea, Ui, Vec2};
+use egui::{Align, Frame, Layout, Margin, Pos2, Rect, RichText, ScrollArea, Ui, Vec2};
 
 use crate::domain::{Hit, Ranking, Stage};
 use crate::ui::command::{Action, Command};
@@ -51,11 +51,11 @@ impl TileGrid {
     }
 }
 
-pub fn results_panel_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+pub fn results_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let Some(query) = &ctx.session.query else { return };
     let margin = Margin { left: space::L as i8, right: space::S as i8, top: space::M as i8, bottom: 0 };
-    let frame = Frame::new().fill(ctx.tokens.ground).inner_margin(margin);
-    CentralPanel::no_frame().frame(frame).show(ui, |ui| {
+    Frame::new().inner_margin(margin).show(ui, |ui| {
+        ui.take_available_space();
         heading_ui(ui, ctx, query);
         ui.add_space(space::XS);
         match &query.ranking {

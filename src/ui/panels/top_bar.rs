@@ -130,5 +130,10 @@ fn settings_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
             }
             dim_label(ui, ctx.tokens, format!("Zoom {:.0} %: Ctrl +, Ctrl −, Ctrl 0", ui.zoom_factor() * 100.0));
             menu_item(ui, ctx, Action::Shortcuts);
+            menu_item(ui, ctx, Action::SaveLayout);
+            if ctx.session.saved_layout.is_some() {
+                menu_item(ui, ctx, Action::RestoreLayout);
+            }
+            menu_item(ui, ctx, Action::ResetLayout);
         });
 }

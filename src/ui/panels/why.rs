@@ -2,11 +2,13 @@
 
 use egui::{Align2, Pos2, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo};
 
+use super::pair;
 use super::results::sum_words;
 use crate::domain::{PairMatch, Ranking};
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
 use crate::ui::figures::{adding_up, count};
+use crate::ui::layout;
 use crate::ui::state::{Plan, Pointed, Ribbons};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::legend::swatch;
@@ -77,7 +79,16 @@ impl Sums {
 const COLUMNS: [(&str, f32); 4] =
     [("Mass", 0.42), ("Similarity", 0.60), ("Contribution", 0.80), ("Of structural", 1.0)];
 
-pub fn why_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, ranking: &Ranking) {
+pub fn why_pane_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    layout::padded_ui(ui, |ui| match pair::shown_plan(ctx) {
+        Some((plan, ranking)) => why_ui(ui, ctx, plan, ranking),
+        None => {
+            section_label(ui, ctx.tokens, "Why");
+        }
+    });
+}
+
+fn why_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, ranking: &Ranking) {
     let pair = &plan.info.pair;
     let weight = plan.info.options.structural_weight;
     let parts = Parts::new(pair.score, pair.global, Some(pair.structural * weight));

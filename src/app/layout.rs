@@ -1,0 +1,56 @@
+//! Where the panes lie: kept between sessions, written once the person lets go.
+
+use super::App;
+use crate::jobs::Request;
+use crate::ui::layout::{Kept, Layout};
+use crate::ui::state::Tone;
+
+impl App {
+    /// What was kept is taken over; what cannot be read is said once, and the default stays.
+    pub(super) fn layout_read(&mut self, now: f64, text: Option<&str>) {
+        let Some(text) = text else { return };
+        match Kept::from_text(text) {
+            Ok(kept) => {
+                self.layout_written = kept.to_text();
+                self.session.layout = kept.present;
+                self.session.saved_layout = kept.saved;
+            }
+            Err(error) => {
+                let words = format!("The kept layout of the window is not used: {error}");
+                self.notify(now, Tone::Info, words, None);
+            }
+        }
+    }
+
+    pub(super) fn set_layout(&mut self, layout: Layout) {
+        self.session.layout = layout;
+        self.layout_changed = true;
+    }
+
+    pub(super) fn save_layout(&mut self, now: f64) {
+        self.session.saved_layout = Some(self.session.layout.clone());
+        self.layout_changed = true;
+        self.notify(now, Tone::Good, "The layout is saved", None);
+    }
+
+    pub(super) fn restore_layout(&mut self, now: f64) {
+        match self.session.saved_layout.clone() {
+            Some(saved) => self.set_layout(saved),
+            None => self.notify(now, Tone::Info, "No layout was saved yet", None),
+        }
+    }
+
+    /// Writes the layout where it differs from what was written, and not while something is being dragged.
+    pub(super) fn keep_layout(&mut self, ctx: &egui::Context) {
+        if !self.layout_changed || ctx.input(|input| input.pointer.any_down()) {
+            return;
+        }
+        self.layout_changed = false;
+        let kept = Kept { present: self.session.layout.clone(), saved: self.session.saved_layout.clone() };
+        let text = kept.to_text();
+        if text != self.layout_written {
+            self.layout_written.clone_from(&text);
+            self.backend.submit(Request::WriteLayout { text });
+        }
+    }
+}
