@@ -85,7 +85,8 @@ impl Reader<'_> {
                 if version > MANIFEST_VERSION {
                     return Err(self.refuse(line, format!("its version {version} is newer than this program")));
                 }
-                set_setting(self.connection, "sample_seed", &seed.to_string())
+                set_setting(self.connection, "name", "Sample wardrobe")
+                    .and_then(|()| set_setting(self.connection, "sample_seed", &seed.to_string()))
                     .map_err(ProjectError::from_sql("make the project", self.database))
             }
             ManifestRecord::Product(product) => {
