@@ -104,6 +104,11 @@ enum Kind {
     Foreign,
 }
 
+/// Whether a file that begins with these bytes (32 are enough) is in a format that is decoded.
+pub fn begins_like_a_photo(bytes: &[u8]) -> bool {
+    matches!(sniff(bytes), Kind::Decodes(_))
+}
+
 /// What a file is by its first bytes; its name is not asked, since names lie.
 fn sniff(bytes: &[u8]) -> Kind {
     let is = |prefix: &[u8]| bytes.starts_with(prefix);

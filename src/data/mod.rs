@@ -14,6 +14,7 @@ pub mod fit;
 pub mod ground;
 mod guard;
 mod icc;
+pub mod import;
 mod jpeg;
 pub mod loader;
 pub mod sampler;
