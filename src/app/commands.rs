@@ -1,7 +1,7 @@
 //! What the panels asked for.
 
 use super::{App, LIMIT, drops, frame};
-use crate::domain::{CropRect, MatchOptions, PhotoId};
+use crate::domain::{CropRect, GalleryChange, MatchOptions, PhotoId};
 use crate::jobs::{Dialog, Mark, QueryPhoto, Request, SearchRequest};
 use crate::ui::command::{Action, Command};
 use crate::ui::state::{ProjectState, Query, Ribbons, Said};
@@ -35,12 +35,15 @@ impl App {
                 self.session.layout.show(pane);
                 self.layout_changed = true;
             }
+            Command::Gallery(command) => self.obey_gallery(ctx, command),
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
         }
     }
 
     fn act(&mut self, ctx: &egui::Context, action: Action) {
-        let sheet = self.session.shortcuts_open || self.session.path_wanted.is_some();
+        let sheet = self.session.shortcuts_open
+            || self.session.path_wanted.is_some()
+            || self.session.gallery.report_open;
         if sheet && !frame::allowed_under_sheet(action) {
             return;
         }
@@ -93,6 +96,12 @@ impl App {
             Action::SaveLayout => self.save_layout(ctx.input(|input| input.time)),
             Action::RestoreLayout => self.restore_layout(ctx.input(|input| input.time)),
             Action::ResetLayout => self.set_layout(crate::ui::layout::Layout::default()),
+            Action::OpenGallery
+            | Action::RefreshGallery
+            | Action::StopIndexing
+            | Action::ReadList
+            | Action::SkippedReport
+            | Action::SearchAgain => self.act_on_gallery(action),
         }
     }
 
@@ -143,6 +152,8 @@ impl App {
         self.asked = super::Asked { ranking: true, saving: self.asked.saving.take(), ..super::Asked::default() };
         self.session.pointed = None;
         self.session.waiting = None;
+        // The answer will be of the gallery as it is now.
+        self.session.gallery.changed = GalleryChange::default();
         let (query, options) = (self.last_query, self.session.options);
         self.backend.submit(Request::Search(SearchRequest { query, photo, crop, options, limit: LIMIT }));
     }

@@ -41,7 +41,7 @@ impl App {
     }
 
     fn dropped(&mut self, ctx: &egui::Context, path: &Path) {
-        if kind_of(path) == HoveringKind::Folder {
+        if matches!(kind_of(path), HoveringKind::Folder | HoveringKind::Gallery) {
             self.open_project(Some(path.to_owned()));
         } else {
             self.search(ctx, QueryPhoto::File(path.to_owned()));
@@ -65,7 +65,8 @@ fn kind_of(path: &Path) -> HoveringKind {
     if ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str())) && !path.is_dir() {
         HoveringKind::Photo
     } else if path.is_dir() {
-        HoveringKind::Folder
+        let is_project = path.join("project.db").is_file() || path.join("manifest.jsonl").is_file();
+        if is_project { HoveringKind::Folder } else { HoveringKind::Gallery }
     } else {
         HoveringKind::Other
     }
@@ -114,6 +115,9 @@ mod tests {
     fn what_hovers_is_told_apart() {
         assert_eq!(kind_of(Path::new("/nowhere/a.JPG")), HoveringKind::Photo);
         assert_eq!(kind_of(Path::new("/nowhere/a.pdf")), HoveringKind::Other);
-        assert_eq!(kind_of(Path::new(env!("CARGO_MANIFEST_DIR"))), HoveringKind::Folder);
+        assert_eq!(kind_of(Path::new(env!("CARGO_MANIFEST_DIR"))), HoveringKind::Gallery);
+        let project = tempfile::tempdir().unwrap();
+        std::fs::write(project.path().join("project.db"), b"").unwrap();
+        assert_eq!(kind_of(project.path()), HoveringKind::Folder);
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::App;
 use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Stage};
 use crate::jobs::{
-    Dialog, Event, Failure, FailureOf, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, Request,
-    TrainReport,
+    Dialog, Event, Failure, FailureOf, GalleryRequest, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto,
+    Request, TrainReport,
 };
 use crate::render::PlanScene;
+use crate::ui::gallery::GalleryView;
 use crate::ui::state::{Baseline, PathWanted, Plan, ProjectState, Query, Tone};
 use crate::ui::thumbs::texture;
 
@@ -36,6 +37,7 @@ impl App {
                 self.notify(now, Tone::Good, words, Some(path.display().to_string()));
             }
             Event::LabelsChanged(labels) => self.labels_changed(labels),
+            Event::Gallery(event) => self.gallery_told(now, event),
             Event::TrainEnded(report) => self.train_ended(now, report),
             Event::LayoutRead { text } => self.layout_read(now, text.as_deref()),
             Event::Failed(failure) => self.failed(now, failure),
@@ -57,6 +59,7 @@ impl App {
             self.thumbs.clear();
             self.session.query = None;
             self.session.last_training = None;
+            self.session.gallery = GalleryView::default();
             self.asked = super::Asked::default();
         } else if before.is_some_and(|before| before.model.checkpoint != summary.model.checkpoint) {
             self.model_changed();
@@ -165,7 +168,11 @@ impl App {
         let Some(path) = path else { return };
         match dialog {
             Dialog::OpenPhoto => self.search(ctx, QueryPhoto::File(path)),
-            Dialog::OpenProject => self.open_project(Some(path)),
+            Dialog::OpenProject | Dialog::OpenGallery => self.open_project(Some(path)),
+            Dialog::OpenList => self.backend.submit(Request::Gallery(GalleryRequest::UseList { path })),
+            Dialog::SaveReport { .. } => {
+                self.backend.submit(Request::Gallery(GalleryRequest::SaveReport { path }));
+            }
             Dialog::SavePlan { .. } => {
                 if let Some((query, photo)) = saving {
                     let options = self.session.options;

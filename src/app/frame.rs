@@ -136,6 +136,8 @@ impl App {
             self.path_picked(ctx, wanted.dialog, None);
         } else if self.session.shortcuts_open {
             self.session.shortcuts_open = false;
+        } else if self.session.gallery.report_open {
+            self.session.gallery.report_open = false;
         } else if let Some(focused) = ctx.memory(|memory| memory.focused()) {
             ctx.memory_mut(|memory| memory.surrender_focus(focused));
             self.session.pointed = None;
@@ -155,5 +157,8 @@ impl App {
 
 /// What can be done while the sheet of keys covers the window.
 pub(super) fn allowed_under_sheet(action: Action) -> bool {
-    matches!(action, Action::Back | Action::Shortcuts | Action::ToggleTheme)
+    matches!(
+        action,
+        Action::Back | Action::Shortcuts | Action::ToggleTheme | Action::SkippedReport | Action::RefreshGallery
+    )
 }

@@ -5,6 +5,7 @@ mod drops;
 mod events;
 mod frame;
 mod layout;
+mod gallery;
 mod run;
 #[cfg(test)]
 pub(crate) mod tests;

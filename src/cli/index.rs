@@ -20,13 +20,13 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let built = &ready.built;
     if arguments.json {
         let skipped: Vec<_> =
-            built.skipped.iter().map(|(photo, why)| serde_json::json!({ "photo": photo, "reason": why })).collect();
+            built.skipped.iter().map(|(photo, _, why)| serde_json::json!({ "photo": photo, "reason": why })).collect();
         return output.json(&serde_json::json!({
             "checkpoint": ready.engine.checkpoint(), "photos": ready.engine.searcher.index().len(), "embedded": built.embedded,
             "kept": built.kept, "removed": built.removed, "skipped": skipped,
         }));
     }
-    for (photo, why) in &built.skipped {
+    for (photo, _, why) in &built.skipped {
         output.note(format!("skipped {photo}: {why}"));
     }
     output.line(format!(

@@ -5,6 +5,7 @@
 
 mod bench;
 mod embed;
+mod import;
 mod index;
 mod models;
 mod options;
@@ -42,6 +43,8 @@ enum Command {
     Sample(sample::Arguments),
     /// Embed the shop photos of a project, so that it can be searched
     Index(index::Arguments),
+    /// Make a project of a folder of product photos, or bring it up to date
+    Import(import::Arguments),
     /// Rank the products of a project by how well they match a photo
     Search(search::Arguments),
     /// Compare two photos cell by cell
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         None => window::run(arguments.project, &mut output),
         Some(Command::Sample(arguments)) => sample::run(&arguments, &mut output),
         Some(Command::Index(arguments)) => index::run(&arguments, &mut output),
+        Some(Command::Import(arguments)) => import::run(&arguments, &mut output),
         Some(Command::Search(arguments)) => search::run(&arguments, &mut output),
         Some(Command::Plan(arguments)) => plan::run(&arguments, &mut output),
         Some(Command::Transport(arguments)) => transport::run(&arguments, &mut output),

@@ -9,13 +9,14 @@ use crate::domain::StopFlag;
 use crate::jobs::models::shipped_model_dirs;
 use crate::jobs::open::{self, Ready};
 use crate::jobs::search::{Known, Source};
-use crate::project::{self, Project};
+use crate::jobs::{JobError, intake};
+use crate::project::{self, Project, ProjectError};
 use crate::synth::SampleSpec;
 
 /// Opens the project that was named, else the sample, which is drawn first where there is none.
 pub fn open_project(choice: &ProjectChoice, output: &mut Output) -> Result<Project, CliError> {
     let project = match &choice.project {
-        Some(dir) => open::open_folder(dir)?,
+        Some(dir) => open_named(dir)?,
         None => {
             let line = ProgressLine::default();
             let dir = project::sample_dir();
@@ -28,6 +29,17 @@ pub fn open_project(choice: &ProjectChoice, output: &mut Output) -> Result<Proje
         output.note(why);
     }
     Ok(project)
+}
+
+/// A project's folder, or a folder of photos that was imported.
+fn open_named(dir: &Path) -> Result<Project, CliError> {
+    let imported = intake::gallery_dir(&project::data_dir(), dir);
+    match open::open_folder(dir) {
+        Err(JobError::Project(ProjectError::NotAProject { .. })) if imported.join("project.db").is_file() => {
+            Ok(open::open_folder(&imported)?)
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// Loads the project's model and brings its index up to date.

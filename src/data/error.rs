@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
-use crate::domain::CropRect;
+use crate::domain::{CropRect, SkipReason};
 
 /// What is wrong with a photo. `name` is the path or the name that the person gave.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,23 @@ pub enum DecodeError {
     Damaged { format: &'static str, detail: String, name: String },
     #[error("the crop {crop} lies outside the photo of {width} x {height} pixels: {name}")]
     CropOutside { crop: CropRect, width: u32, height: u32, name: String },
+}
+
+impl DecodeError {
+    /// Under which heading a report lists it.
+    pub fn reason(&self) -> SkipReason {
+        match self {
+            Self::Missing { .. } => SkipReason::Gone,
+            Self::Folder { .. } | Self::NotAFile { .. } | Self::NotAPhoto { .. } => SkipReason::NotAPhoto,
+            Self::Read { .. } => SkipReason::Unreadable,
+            Self::Empty { .. } => SkipReason::Empty,
+            Self::FileTooLarge { .. } | Self::TooManyPixels { .. } => SkipReason::TooLarge,
+            Self::Unsupported { .. } | Self::UnsupportedKind { .. } => SkipReason::Unsupported,
+            Self::NoPixels { .. } | Self::Truncated { .. } | Self::Damaged { .. } | Self::CropOutside { .. } => {
+                SkipReason::Damaged
+            }
+        }
+    }
 }
 
 /// Why a list of photos cannot be read.

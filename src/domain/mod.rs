@@ -3,7 +3,6 @@
 //! Only `std` and `serde` live here, so that a type can travel from SQL to a shader without pulling
 //! either into the other.
 
-pub mod attribute;
 pub mod ids;
 pub mod intake;
 pub mod label;
@@ -16,7 +15,6 @@ pub mod plan;
 pub mod ranking;
 pub mod work;
 
-pub use attribute::AttributeKind;
 pub use ids::{CheckpointId, PhotoId, ProductId, QueryId, RunId};
 pub use intake::{Catalogue, GalleryChange, IntakeReport, ListedPhoto, SkipReason, Skipped};
 pub use label::{Label, LabelKey, LabelValue, Origin};

@@ -13,12 +13,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
+use super::broken::Broken;
 use super::embed::{Embed, prepare};
 use super::error::IndexError;
 use super::format::{self, FeatureFile, Features, Record, Shape};
-use super::stored::index_path;
+use super::stored::{GalleryIndex, index_path};
 use crate::data::{self, decode};
-use crate::domain::{CropRect, PhotoDomain, PhotoId, ProductId, Progress, StopFlag};
+use crate::domain::{CropRect, PhotoDomain, PhotoId, ProductId, Progress, SkipReason, StopFlag};
 
 /// Photos of a segment.
 const SEGMENT: usize = 64;
@@ -47,7 +48,7 @@ pub struct BuildReport {
     /// Photos of the former index that were not asked for any more.
     pub removed: usize,
     /// Photos that cannot be searched, each with the reason.
-    pub skipped: Vec<(PhotoId, String)>,
+    pub skipped: Vec<(PhotoId, SkipReason, String)>,
     /// Stopped before the end: the former index stands, and what was embedded is kept for the next run.
     pub stopped: bool,
     /// Damaged or foreign files that were passed over, a sentence each.
@@ -67,8 +68,11 @@ pub fn build(
     fs::create_dir_all(&parts_dir).map_err(write_failed)?;
     let _lock = Lock::take(dir)?;
 
+    let broken = Broken::read(dir);
     let mut run = Run {
         embed,
+        broken,
+        still_broken: Broken::default(),
         shape: Shape::of(embed),
         stop,
         parts_dir,
@@ -86,6 +90,61 @@ pub fn build(
     run.finish(dir, photos, slots)
 }
 
+/// The index as it is, where it is that of these photos in their order and no file changed since by size and time;
+/// nothing is read but names and times. `None` where `build` has something to do.
+pub fn current(dir: &Path, embed: &dyn Embed, photos: &[GalleryPhoto]) -> Option<(GalleryIndex, BuildReport)> {
+    // What a stopped run left is to be taken in.
+    if fs::read_dir(dir.join("parts")).is_ok_and(|mut parts| parts.next().is_some()) {
+        return None;
+    }
+    let index = GalleryIndex::open_for(dir, embed).ok()?;
+    let broken = Broken::read(dir);
+    let mut rows = index.records().iter().peekable();
+    let mut expected = Vec::with_capacity(photos.len());
+    let mut skipped = Vec::new();
+    for photo in photos {
+        if let Some(record) = rows.next_if(|record| record.photo == photo.photo) {
+            if record.product != photo.product || bits(record.crop) != bits(photo.crop) {
+                return None;
+            }
+            expected.push((photo, record.bytes, record.modified_ns));
+        } else {
+            let known = broken.get(photo)?;
+            skipped.push((photo.photo.clone(), known.reason, known.sentence.clone()));
+            expected.push((photo, known.bytes, known.modified_ns));
+        }
+    }
+    let unchanged = rows.next().is_none()
+        && expected
+            .par_iter()
+            .all(|&(photo, bytes, modified_ns)| modified_ns != 0 && about(&photo.path) == Some((bytes, modified_ns)));
+    unchanged.then(|| {
+        let report = BuildReport { kept: index.len(), skipped, ..BuildReport::default() };
+        (index, report)
+    })
+}
+
+/// Photos whose features are there already, in the index or in what a stopped run left.
+pub fn begun(dir: &Path, embed: &dyn Embed) -> HashSet<PhotoId> {
+    let shape = Shape::of(embed);
+    let parts = fs::read_dir(dir.join("parts")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let parts = parts.filter(|path| path.extension().is_some_and(|ending| ending == "seam"));
+    let files = FeatureFile::open_known(&index_path(dir))
+        .ok()
+        .into_iter()
+        .chain(parts.filter_map(|path| FeatureFile::open(&path).ok()));
+    files
+        .filter(|file| file.shape == shape)
+        .flat_map(|file| file.records.into_iter().map(|record| record.photo))
+        .collect()
+}
+
+/// Size and time of a file; `None` where there is none.
+fn about(path: &Path) -> Option<(u64, u64)> {
+    let about = fs::metadata(path).ok().filter(Metadata::is_file)?;
+    Some((about.len(), modified_ns(&about)))
+}
+
 /// Where a photo's features lie: which file, which row.
 type Place = (usize, usize);
 /// Content and crop: photos that agree in both have the same features.
@@ -94,14 +153,14 @@ type Key = (String, Option<[u32; 4]>);
 /// What is decided about a photo.
 enum Slot {
     Open,
-    Skipped(String),
+    Skipped(SkipReason, String),
     Known(Place, Record),
 }
 
 /// A photo on its way through a segment.
 enum Read {
     Stopped,
-    Broken(String),
+    Broken(SkipReason, String),
     Known(Place, Record),
     /// Ready for the network.
     Fresh(Record, Vec<f32>),
@@ -119,12 +178,15 @@ struct Run<'a> {
     by_photo: HashMap<PhotoId, Place>,
     by_key: HashMap<Key, Place>,
     next_part: usize,
+    /// Photos that could not be read the last time, and those of this time.
+    broken: Broken,
+    still_broken: Broken,
     report: BuildReport,
 }
 
 impl Run<'_> {
     fn open_former(&mut self, dir: &Path) -> Result<(), IndexError> {
-        self.has_index = self.take_in(&index_path(dir))?;
+        self.has_index = self.take_in(&index_path(dir), FeatureFile::open_known)?;
         let read = |source| IndexError::Read { source, path: self.parts_dir.clone() };
         let mut parts = Vec::new();
         for entry in fs::read_dir(&self.parts_dir).map_err(read)? {
@@ -140,7 +202,7 @@ impl Run<'_> {
         parts.sort_unstable();
         for (number, path) in parts {
             self.next_part = number + 1;
-            if !self.take_in(&path)? {
+            if !self.take_in(&path, FeatureFile::open)? {
                 // Passed over and noted; in the way of nothing but room.
                 let _ = fs::remove_file(path);
             }
@@ -149,8 +211,8 @@ impl Run<'_> {
     }
 
     /// Makes a file's rows available. `false` where there is none, or where it cannot be used, which is noted.
-    fn take_in(&mut self, path: &Path) -> Result<bool, IndexError> {
-        let file = match FeatureFile::open(path) {
+    fn take_in(&mut self, path: &Path, open: fn(&Path) -> Result<FeatureFile, IndexError>) -> Result<bool, IndexError> {
+        let file = match open(path) {
             Ok(file) => file,
             Err(IndexError::Missing { .. }) => return Ok(false),
             Err(damaged @ IndexError::Damaged { .. }) => {
@@ -189,15 +251,17 @@ impl Run<'_> {
             .zip(repeated)
             .map(|(photo, repeated)| {
                 if repeated {
-                    return Slot::Skipped("it is listed more than once".to_owned());
+                    return Slot::Skipped(SkipReason::Duplicate, "it is listed more than once".to_owned());
                 }
-                let Some(&(file, row)) = self.by_photo.get(&photo.photo) else { return Slot::Open };
+                let Some(&(file, row)) = self.by_photo.get(&photo.photo) else {
+                    let known = self.broken.get(photo);
+                    let known = known.filter(|known| about(&photo.path) == Some((known.bytes, known.modified_ns)));
+                    return known.map_or(Slot::Open, |known| Slot::Skipped(known.reason, known.sentence.clone()));
+                };
                 let record = &self.files[file].records[row];
                 let same = bits(record.crop) == bits(photo.crop)
                     && record.modified_ns != 0
-                    && fs::metadata(&photo.path).is_ok_and(|about| {
-                        about.is_file() && about.len() == record.bytes && modified_ns(&about) == record.modified_ns
-                    });
+                    && about(&photo.path) == Some((record.bytes, record.modified_ns));
                 if !same {
                     return Slot::Open;
                 }
@@ -229,7 +293,7 @@ impl Run<'_> {
             for (&index, read) in segment.iter().zip(read) {
                 match read {
                     Read::Stopped => self.report.stopped = true,
-                    Read::Broken(reason) => slots[index] = Slot::Skipped(reason),
+                    Read::Broken(reason, why) => slots[index] = Slot::Skipped(reason, why),
                     Read::Known(place, record) => slots[index] = Slot::Known(place, record),
                     Read::Fresh(record, _) => match rows.next() {
                         Some(place) => {
@@ -258,7 +322,7 @@ impl Run<'_> {
         if self.stop.is_stopped() {
             return Read::Stopped;
         }
-        self.read_or_say_why(photo).unwrap_or_else(|error| Read::Broken(error.to_string()))
+        self.read_or_say_why(photo).unwrap_or_else(|error| Read::Broken(error.reason(), error.to_string()))
     }
 
     fn read_or_say_why(&self, photo: &GalleryPhoto) -> Result<Read, data::DecodeError> {
@@ -341,7 +405,12 @@ impl Run<'_> {
         for (photo, slot) in photos.iter().zip(slots) {
             match slot {
                 Slot::Known(place, record) => rows.push((record, place)),
-                Slot::Skipped(reason) => self.report.skipped.push((photo.photo.clone(), reason)),
+                Slot::Skipped(reason, why) => {
+                    // One that was read too early is read again; the time of its file says so.
+                    let settled = fs::metadata(&photo.path).map_or((0, 0), |about| (about.len(), settled_ns(&about)));
+                    self.still_broken.add(photo, settled, reason, &why);
+                    self.report.skipped.push((photo.photo.clone(), reason, why));
+                }
                 Slot::Open => {}
             }
         }
@@ -363,6 +432,10 @@ impl Run<'_> {
             let rows: Vec<(Record, Features)> =
                 rows.into_iter().map(|(record, (file, row))| (record, self.files[file].features(row))).collect();
             format::write(&index_path(dir), &self.shape, &rows)?;
+        }
+        if self.still_broken != self.broken {
+            // Without it they are only read again.
+            let _ = self.still_broken.write(dir);
         }
         let parts = self.files.split_off(usize::from(self.has_index));
         for part in parts {
@@ -387,7 +460,7 @@ fn to_f16(values: &[f32]) -> Vec<half::f16> {
     converted
 }
 
-fn bits(crop: Option<CropRect>) -> Option<[u32; 4]> {
+pub(super) fn bits(crop: Option<CropRect>) -> Option<[u32; 4]> {
     crop.map(|crop| [crop.x, crop.y, crop.width, crop.height].map(f32::to_bits))
 }
 

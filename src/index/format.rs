@@ -15,7 +15,7 @@
 //! absent. It is never written in place: a mapping of it stays valid when its successor takes the name.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -94,7 +94,25 @@ pub struct FeatureFile {
 }
 
 impl FeatureFile {
+    /// Opens a file after checking every byte.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
+        Self::open_checking(path, true)
+    }
+
+    /// The same, but a file that was found whole and has not changed since, by size and time, is not hashed again: a
+    /// large index would take a second at every start.
+    pub fn open_known(path: &Path) -> Result<Self, IndexError> {
+        let stamp = Stamp::of(path);
+        let known = stamp.is_some() && stamp == Stamp::read(path);
+        let file = Self::open_checking(path, !known)?;
+        // One that changed while it was read is not noted; nor is one in a folder that cannot be written.
+        if let Some(stamp) = stamp.filter(|stamp| !known && Stamp::of(path).as_ref() == Some(stamp)) {
+            let _ = stamp.write(path);
+        }
+        Ok(file)
+    }
+
+    fn open_checking(path: &Path, every_byte: bool) -> Result<Self, IndexError> {
         let read = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => IndexError::Missing { path: path.to_owned() },
             _ => IndexError::Read { source, path: path.to_owned() },
@@ -114,7 +132,7 @@ impl FeatureFile {
         if layout.end != map.len() {
             return Err(damaged("its length is not what it states"));
         }
-        if blake3::hash(&map[HEADER..]).as_bytes() != &header.checksum {
+        if every_byte && blake3::hash(&map[HEADER..]).as_bytes() != &header.checksum {
             return Err(damaged("its checksum does not fit"));
         }
         let records: Vec<Record> = serde_json::from_slice(&map[HEADER..HEADER + header.table])
@@ -153,6 +171,38 @@ impl FeatureFile {
             global: &self.globals()[row * dim..(row + 1) * dim],
             cells: &self.cells()[row * cells..(row + 1) * cells],
         }
+    }
+}
+
+/// How a file looked when it was found whole: its size, its time, and its header, which holds the hash of the rest.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    bytes: u64,
+    modified_ns: u64,
+    header: String,
+}
+
+impl Stamp {
+    fn place(path: &Path) -> PathBuf {
+        path.with_extension("checked")
+    }
+
+    fn of(path: &Path) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let about = file.metadata().ok()?;
+        let since_1970 = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        let mut header = [0; HEADER];
+        file.read_exact(&mut header).ok()?;
+        let header = blake3::hash(&header).to_hex().to_string();
+        Some(Self { bytes: about.len(), modified_ns: since_1970.as_nanos() as u64, header })
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(Self::place(path)).ok()?).ok()
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        fs::write(Self::place(path), serde_json::to_vec(self)?)
     }
 }
 

@@ -4,6 +4,7 @@
 //! that file into memory; `Searcher` finds the exact best matches by global vectors and re-ranks the first by
 //! structural matching. An index in use stays as it is while its successor is built beside it.
 
+mod broken;
 mod build;
 mod dot;
 mod embed;
@@ -12,7 +13,7 @@ mod format;
 mod search;
 mod stored;
 
-pub use build::{BuildReport, GalleryPhoto, build};
+pub use build::{BuildReport, GalleryPhoto, begun, build, current};
 pub use embed::{Embed, embed_photo};
 pub use error::IndexError;
 pub use search::Searcher;

@@ -8,7 +8,7 @@ use half::slice::HalfFloatSliceExt;
 
 use super::embed::Embed;
 use super::error::IndexError;
-use super::format::{FeatureFile, Shape};
+use super::format::{FeatureFile, Record, Shape};
 use crate::domain::{CheckpointId, Grid, PhotoId, ProductId};
 
 /// The index's file in its folder.
@@ -31,9 +31,10 @@ pub struct GalleryIndex {
 }
 
 impl GalleryIndex {
-    /// Opens the index of a folder, after checking that every byte is as it was written.
+    /// Opens the index of a folder, after checking that every byte is as it was written, unless that was done since its
+    /// file last changed.
     pub fn open(dir: &Path) -> Result<Self, IndexError> {
-        let file = FeatureFile::open(&index_path(dir))?;
+        let file = FeatureFile::open_known(&index_path(dir))?;
         let rows: Vec<IndexedPhoto> = file
             .records
             .iter()
@@ -87,6 +88,15 @@ impl GalleryIndex {
 
     pub fn row_of(&self, photo: &PhotoId) -> Option<usize> {
         self.row_of.get(photo).copied()
+    }
+
+    pub(super) fn records(&self) -> &[Record] {
+        &self.file.records
+    }
+
+    /// What a photo's file held when it was embedded: equal for equal files.
+    pub fn content_of(&self, photo: &PhotoId) -> Option<&str> {
+        self.row_of(photo).map(|row| self.file.records[row].content.as_str())
     }
 
     /// `[rows, dim]`.

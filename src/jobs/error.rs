@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::types::{Failure, FailureOf};
 use crate::data::DecodeError;
+use crate::data::import::ImportError;
 use crate::domain::{CheckpointId, PhotoId, QueryId};
 use crate::eval::EvalError;
 use crate::index::IndexError;
@@ -29,6 +30,12 @@ pub enum JobError {
     Training(Box<TrainError>),
     #[error(transparent)]
     Measuring(Box<EvalError>),
+    #[error(transparent)]
+    Import(Box<ImportError>),
+    #[error("there are no photos in this folder: {}", path.display())]
+    NoPhotos { path: PathBuf },
+    #[error("the folder holds no photos any more, so they are searched as they were indexed before: {}", path.display())]
+    FolderEmptied { path: PathBuf },
     #[error("no model was found; looked in {}", list(looked_in))]
     NoModel { looked_in: Vec<PathBuf> },
     #[error("this project has no model {checkpoint}")]
@@ -67,7 +74,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(Network(NnError), Index(IndexError), Training(TrainError), Measuring(EvalError));
+boxed!(Network(NnError), Import(ImportError), Index(IndexError), Training(TrainError), Measuring(EvalError));
 
 impl JobError {
     /// One sentence for the person, the causes folded.

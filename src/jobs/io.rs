@@ -254,5 +254,16 @@ fn pick(dialog: &Dialog) -> Option<PathBuf> {
             .set_file_name(suggested_name)
             .add_filter("PNG picture", &["png"])
             .save_file(),
+        Dialog::OpenGallery => rfd::FileDialog::new().set_title(dialog.title()).pick_folder(),
+        Dialog::OpenList => rfd::FileDialog::new()
+            .set_title(dialog.title())
+            .add_filter("Lists", &data::import::LIST_ENDINGS)
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Dialog::SaveReport { suggested_name } => rfd::FileDialog::new()
+            .set_title(dialog.title())
+            .set_file_name(suggested_name)
+            .add_filter("CSV table", &["csv"])
+            .save_file(),
     }
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use candle_core::Device;
 
 use super::JobError;
+use super::intake;
 use super::labels::label_state;
 use super::models::{ModelEntry, info_of, list_models, load_encoder, preferred};
 use super::types::{ModelInfo, ProjectSummary};
 use crate::domain::{CheckpointId, PhotoDomain, PhotoId, Progress, Split, StopFlag};
 use crate::index::{self, BuildReport, GalleryIndex, GalleryPhoto, IndexError, Searcher};
 use crate::nn::{self, Encoder};
-use crate::project::{PhotoRow, Project};
+use crate::project::{PhotoRow, Project, ProjectError};
 use crate::synth::{self, SampleSpec};
 
 /// Told how far a piece of work is.
@@ -30,6 +31,11 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// The same model with another index of its features.
+    pub fn with_index(&self, index: GalleryIndex) -> Self {
+        Self { encoder: Arc::clone(&self.encoder), searcher: Searcher::new(Arc::new(index)), model: self.model.clone() }
+    }
+
     pub fn checkpoint(&self) -> &CheckpointId {
         self.encoder.checkpoint()
     }
@@ -45,10 +51,20 @@ pub struct Ready {
 /// Opens a project's folder. One that holds only a manifest becomes a project first.
 pub fn open_folder(dir: &Path) -> Result<Project, JobError> {
     match Project::open(dir) {
-        Err(crate::project::ProjectError::NotAProject { .. }) if dir.join("manifest.jsonl").is_file() => {
+        Err(ProjectError::NotAProject { .. }) if dir.join("manifest.jsonl").is_file() => {
             Ok(Project::create_from_manifest(dir)?)
         }
         opened => Ok(opened?),
+    }
+}
+
+/// Opens a folder that a person names: a project, or a folder of photos, which gets a project in the data folder.
+pub fn open_any(dir: &Path, data_dir: &Path, stop: &StopFlag, report: Report<'_>) -> Result<Project, JobError> {
+    match open_folder(dir) {
+        Err(JobError::Project(ProjectError::NotAProject { .. })) => {
+            intake::open_gallery(dir, &intake::gallery_dir(data_dir, dir), None, stop, &|p| report(p))
+        }
+        opened => opened,
     }
 }
 
@@ -81,6 +97,8 @@ pub(super) struct Plan {
     gallery: Vec<GalleryPhoto>,
     features: PathBuf,
     notes: Vec<String>,
+    /// Why the photos cannot be looked at now.
+    trouble: Option<String>,
 }
 
 impl Plan {
@@ -104,11 +122,38 @@ impl Plan {
 
     pub fn with(project: &Project, encoder: Encoder, notes: Vec<String>) -> Result<Self, JobError> {
         let features = project.paths().features_of(encoder.checkpoint());
-        Ok(Self { gallery: gallery(project)?, features, encoder, notes })
+        Ok(Self { gallery: gallery(project)?, features, encoder, notes, trouble: intake::folder_trouble(project) })
+    }
+
+    /// With the photos that are indexed already; nothing is embedded.
+    pub fn as_it_is(self, stop: &StopFlag) -> Result<Ready, JobError> {
+        let Self { encoder, mut gallery, features, notes, trouble } = self;
+        // Where a first run was stopped, its photos are not in an index yet.
+        let there = GalleryIndex::open_for(&features, &encoder);
+        if let (Some(trouble), true) = (&trouble, there.is_err()) {
+            return Err(JobError::Options { sentence: format!("{trouble} (but none was)") });
+        }
+        if trouble.is_none() && there.map_or(true, |index| index.is_empty()) {
+            let begun = index::begun(&features, &encoder);
+            gallery.retain(|photo| begun.contains(&photo.photo));
+            index::build(&features, &encoder, &gallery, stop, &|_| {})?;
+        }
+        let index = GalleryIndex::open_for(&features, &encoder)?;
+        Ok(Ready::with(encoder, index, BuildReport::default(), notes))
     }
 
     pub fn carry_out(self, stop: &StopFlag, report: Report<'_>) -> Result<Ready, JobError> {
-        let Self { encoder, gallery, features, mut notes } = self;
+        if let Some(trouble) = &self.trouble {
+            let note = trouble.clone();
+            let mut ready = self.as_it_is(stop)?;
+            ready.notes.push(note);
+            return Ok(ready);
+        }
+        let Self { encoder, gallery, features, mut notes, .. } = self;
+        if let Some((index, built)) = index::current(&features, &encoder, &gallery) {
+            notes.extend(skipped_note(&built));
+            return Ok(Ready::with(encoder, index, built, notes));
+        }
         let built = match index::build(&features, &encoder, &gallery, stop, report) {
             Ok(built) => built,
             // A folder that cannot be written, or is being indexed elsewhere: what is there can still be searched.
@@ -125,15 +170,22 @@ impl Plan {
             return Err(JobError::Stopped);
         }
         if built.skipped.len() == gallery.len()
-            && let Some((_, first)) = built.skipped.first()
+            && let Some((.., first)) = built.skipped.first()
         {
             return Err(JobError::NothingToSearch { photos: gallery.len(), first: first.clone() });
         }
         notes.extend(built.notes.iter().cloned());
         notes.extend(skipped_note(&built));
-        let searcher = Searcher::new(Arc::new(GalleryIndex::open_for(&features, &encoder)?));
+        let index = GalleryIndex::open_for(&features, &encoder)?;
+        Ok(Ready::with(encoder, index, built, notes))
+    }
+}
+
+impl Ready {
+    fn with(encoder: Encoder, index: GalleryIndex, built: BuildReport, notes: Vec<String>) -> Self {
         let model = info_of(encoder.checkpoint(), encoder.card());
-        Ok(Ready { engine: Engine { encoder: Arc::new(encoder), searcher, model }, built, notes })
+        let searcher = Searcher::new(Arc::new(index));
+        Self { engine: Engine { encoder: Arc::new(encoder), searcher, model }, built, notes }
     }
 }
 
@@ -185,7 +237,7 @@ pub fn gallery(project: &Project) -> Result<Vec<GalleryPhoto>, JobError> {
 
 /// One sentence about photos that could not be used.
 pub fn skipped_note(built: &BuildReport) -> Option<String> {
-    let (_, why) = built.skipped.first()?;
+    let (.., why) = built.skipped.first()?;
     Some(match built.skipped.len() {
         1 => format!("1 photo was skipped: {why}"),
         count => format!("{count} photos were skipped, the first one because {why}"),
@@ -211,12 +263,16 @@ pub fn summarise(project: &Project, engine: &Engine, shipped: &[PathBuf]) -> Res
         examples: examples(project)?,
         kinds: project.kinds()?,
         labels: Arc::new(label_state(project, engine.checkpoint())?),
+        read_only: project.read_only(),
     })
 }
 
 /// Street photos to try: of products that no model was trained on, one of each kind in turn, large garments first.
 pub fn examples(project: &Project) -> Result<Vec<PhotoId>, JobError> {
     let rows = project.photos(PhotoDomain::Street)?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let unseen: std::collections::HashSet<_> = project
         .products()?
         .into_iter()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::open::Engine;
 use super::search::{Found, Known, Source};
 use super::types::QueryInfo;
 use crate::domain::{CheckpointId, CropRect, QueryId};
@@ -26,6 +27,9 @@ pub struct Kept {
     pub info: Arc<QueryInfo>,
     pub crop: CropRect,
     pub limit: usize,
+    /// What gave the answer. Other knobs and plans ask the same one, so that a gallery that grows meanwhile moves
+    /// nothing on screen.
+    pub engine: Option<Arc<Engine>>,
     /// The answer, and of which model it is.
     pub found: Option<(CheckpointId, Found)>,
 }

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
 
 use super::JobError;
+use super::gallery::GalleryJob;
 use super::gate::Passage;
 use super::io::{IoJob, IoQueue};
 use super::latest::Latest;
-use super::open::{Engine, Plan, make_ready, open_folder, open_sample};
+use super::open::{Engine, Plan, make_ready, open_any, open_sample};
 use super::queries::Kept;
 use super::search::{
     self, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
 };
 use super::shared::{Closed, Opened, Shared};
-use super::types::{Event, FailureOf, PlanInfo, QueryPhoto, SearchRequest};
+use super::types::{Event, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, SearchRequest};
 use crate::domain::{CheckpointId, MatchOptions, PhotoId, Progress, QueryId, Ranking, StopFlag};
 use crate::project::{Paths, Project, Session};
 use crate::synth::SampleSpec;
@@ -39,6 +40,8 @@ pub(super) struct SearchThread {
     pub sample: SampleSpec,
     /// A project was asked for before, so that no name means the sample, not the project of last time.
     pub asked_before: Cell<bool>,
+    /// Tends a person's own folder of photos.
+    pub gallery: Sender<GalleryJob>,
 }
 
 /// What a job gives: a sentence for the window, or the news that there is no window any more.
@@ -113,7 +116,7 @@ impl SearchThread {
         let sample = self.data_dir.join("sample");
         let wanted = path.map(Path::to_owned).or(session.project);
         let project = match wanted.filter(|dir| !same_place(dir, &sample)) {
-            Some(dir) => match self.open_or_keep(&dir) {
+            Some(dir) => match self.open_or_keep(&dir, stop, &report) {
                 Ok(opened) => opened,
                 Err(error) if path.is_none() => {
                     shared
@@ -124,11 +127,22 @@ impl SearchThread {
             },
             None => attempt!(self.sample_or_keep(&sample, stop, &report)),
         };
+        let new = matches!(project, Choice::New(_));
         let opened = match project {
             // The same folder again: its lock is ours already.
-            Choice::Kept(opened) => opened,
+            Choice::Kept(opened) => {
+                self.to_gallery(GalleryJob::Ask(GalleryRequest::Refresh));
+                opened
+            }
             Choice::New(project) => {
-                let ready = attempt!(make_ready(&project, None, &shared.model_dirs, &shared.device, stop, &report));
+                let own = project.paths().gallery().is_some();
+                let ready = if own {
+                    // What is indexed can be searched at once; the gallery thread goes on with the rest.
+                    Plan::of(&project, None, &shared.model_dirs, &shared.device).and_then(|plan| plan.as_it_is(stop))
+                } else {
+                    make_ready(&project, None, &shared.model_dirs, &shared.device, stop, &report)
+                };
+                let ready = attempt!(ready);
                 for note in &ready.notes {
                     shared.note(note)?;
                 }
@@ -144,11 +158,22 @@ impl SearchThread {
                 shared.train_stop.get().stop();
                 shared.queries().clear();
                 shared.opened.set(Some(Arc::clone(&opened)));
+                shared.gallery_stop.get().stop();
                 opened
             }
         };
         self.remember(&opened.paths);
-        shared.announce(&opened).map(Ok)
+        shared.prepare(None);
+        shared.announce(&opened)?;
+        if new {
+            self.to_gallery(GalleryJob::Tend(opened));
+        }
+        Ok(Ok(()))
+    }
+
+    fn to_gallery(&self, job: GalleryJob) {
+        // Gone only where a bug ended the thread.
+        let _ = self.gallery.send(job);
     }
 
     fn remember(&self, paths: &Paths) {
@@ -159,10 +184,13 @@ impl SearchThread {
         }
     }
 
-    fn open_or_keep(&self, dir: &Path) -> Result<Choice, JobError> {
-        match self.shared.opened.get().filter(|opened| same_place(opened.paths.root(), dir)) {
+    fn open_or_keep(&self, dir: &Path, stop: &StopFlag, report: super::open::Report<'_>) -> Result<Choice, JobError> {
+        let is_it = |paths: &Paths| {
+            same_place(paths.root(), dir) || paths.gallery().is_some_and(|gallery| same_place(gallery, dir))
+        };
+        match self.shared.opened.get().filter(|opened| is_it(&opened.paths)) {
             Some(opened) => Ok(Choice::Kept(opened)),
-            None => Ok(Choice::New(Box::new(open_folder(dir)?))),
+            None => Ok(Choice::New(Box::new(open_any(dir, &self.data_dir, stop, report)?))),
         }
     }
 
@@ -176,6 +204,9 @@ impl SearchThread {
     fn use_model(&self, checkpoint: &CheckpointId, stop: &StopFlag) -> Done {
         let shared = &self.shared;
         let opened = attempt!(shared.opened());
+        if let Some(sentence) = opened.project().read_only() {
+            return Ok(Err(JobError::Options { sentence }));
+        }
         let report = |progress: Progress| shared.prepare(Some(progress));
         let plan = attempt!(Plan::of(&opened.project(), Some(checkpoint), &shared.model_dirs, &shared.device));
         let ready = attempt!(plan.carry_out(stop, &report));
@@ -212,6 +243,7 @@ impl SearchThread {
             info: Arc::clone(&info),
             crop,
             limit: request.limit,
+            engine: Some(Arc::clone(&engine)),
             found: None,
         });
         if shared.is_stale(query) {
@@ -239,8 +271,8 @@ impl SearchThread {
             return Ok(Ok(()));
         }
         let opened = attempt!(self.shared.opened());
-        let engine = opened.engine.get();
         let kept = attempt!(self.kept(query));
+        let engine = engine_of(&kept, &opened);
         let found = attempt!(self.found_with(&kept, &engine, options));
         let found = attempt!(search::rerank(&engine, &found, options, kept.limit, stop));
         self.keep(query, &engine, &found);
@@ -249,8 +281,8 @@ impl SearchThread {
 
     fn plan(&self, query: QueryId, photo: &PhotoId, options: MatchOptions) -> Result<PlanInfo, JobError> {
         let opened = self.shared.opened()?;
-        let engine = opened.engine.get();
         let kept = self.kept(query)?;
+        let engine = engine_of(&kept, &opened);
         let found = self.found_with(&kept, &engine, &options)?;
         let pixels = self.pixels_of(&kept)?;
         let not_there = || JobError::NotInGallery { photo: photo.clone() };
@@ -330,6 +362,15 @@ impl SearchThread {
             }
             Err(error) => self.shared.fail(&error.into(), FailureOf::Query(query)),
         }
+    }
+}
+
+/// What answered a query, as long as its model is the present one.
+fn engine_of(kept: &Kept, opened: &Opened) -> Arc<Engine> {
+    let present = opened.engine.get();
+    match &kept.engine {
+        Some(engine) if engine.checkpoint() == present.checkpoint() => Arc::clone(engine),
+        _ => present,
     }
 }
 

@@ -72,6 +72,10 @@ pub(super) struct Shared {
     pub train_stop: Latest<StopFlag>,
     /// Where the program keeps what is not part of a project.
     pub data_dir: PathBuf,
+    /// Ends the indexing of a person's folder.
+    pub gallery_stop: Latest<StopFlag>,
+    /// The window is gone.
+    pub closing: StopFlag,
     pub model_dirs: Vec<PathBuf>,
     pub device: Device,
 }

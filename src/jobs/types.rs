@@ -1,5 +1,7 @@
 //! What the window asks for and what it is told. These types are all that crosses a thread.
 
+mod gallery;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +10,8 @@ use crate::domain::{
     CheckpointId, CropRect, Hit, Label, LabelKey, LabelValue, MatchOptions, PairMatch, PhotoId, Pixels, ProductId,
     ProductRecord, Progress, QueryId, Ranking, RunId, SquarePicture,
 };
+
+pub use gallery::{GalleryEvent, GalleryRequest, GalleryState};
 
 /// The window's only way to get work done. Tests put a scripted one in its place.
 pub trait Backend {
@@ -88,6 +92,8 @@ pub enum Request {
     /// Fine-tunes the present model on all corrections; answered by `Event::TrainEnded`.
     TrainOnCorrections,
     StopTraining,
+    /// About the person's own folder of photos.
+    Gallery(GalleryRequest),
     /// Makes a model of the project the one that searches; answered by `Event::ProjectOpened`.
     UseModel {
         checkpoint: CheckpointId,
@@ -103,7 +109,16 @@ pub enum Request {
 pub enum Dialog {
     OpenPhoto,
     OpenProject,
-    SavePlan { suggested_name: String },
+    SavePlan {
+        suggested_name: String,
+    },
+    /// A folder of product photos.
+    OpenGallery,
+    /// A list of attributes.
+    OpenList,
+    SaveReport {
+        suggested_name: String,
+    },
 }
 
 impl Dialog {
@@ -113,14 +128,17 @@ impl Dialog {
             Self::OpenPhoto => "Open a street photo",
             Self::OpenProject => "Open a project folder",
             Self::SavePlan { .. } => "Save the plan as a picture",
+            Self::OpenGallery => "Open a folder of product photos",
+            Self::OpenList => "Read attributes from a list",
+            Self::SaveReport { .. } => "Save what was skipped as a table",
         }
     }
 
     /// The name of a file that is about to be written.
     pub fn suggested_name(&self) -> Option<&str> {
         match self {
-            Self::OpenPhoto | Self::OpenProject => None,
-            Self::SavePlan { suggested_name } => Some(suggested_name),
+            Self::OpenPhoto | Self::OpenProject | Self::OpenGallery | Self::OpenList => None,
+            Self::SavePlan { suggested_name } | Self::SaveReport { suggested_name } => Some(suggested_name),
         }
     }
 }
@@ -183,6 +201,7 @@ pub enum Event {
     LayoutRead {
         text: Option<String>,
     },
+    Gallery(GalleryEvent),
     /// Something that was asked for cannot be had.
     Failed(Failure),
     /// Something is worth saying, such as photos that were skipped.
@@ -205,6 +224,8 @@ pub struct ProjectSummary {
     /// Every kind of garment that the project knows.
     pub kinds: Vec<String>,
     pub labels: Arc<LabelState>,
+    /// Why nothing can be saved in it, as a sentence.
+    pub read_only: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::gallery::{GalleryJob, GalleryThread};
 use super::gate::Gate;
 use super::io::{IoJob, IoQueue, IoThread, ask_path};
 use super::latest::Latest;
@@ -18,7 +19,7 @@ use super::queries::QueryBook;
 use super::searcher::{SearchJob, SearchThread};
 use super::shared::{Events, Shared};
 use super::train::{STACK_BYTES, TrainJob, TrainThread};
-use super::types::{Activity, Backend, Event, PlanInfo, Request, TrainProgress};
+use super::types::{Activity, Backend, Event, GalleryRequest, PlanInfo, Request, TrainProgress};
 use super::wake::{Wake, WakeCallback};
 use crate::domain::StopFlag;
 use crate::nn::{NnError, device};
@@ -94,6 +95,7 @@ pub struct Workers {
     events: Option<Receiver<Event>>,
     search: Option<Sender<SearchJob>>,
     train: Option<Sender<TrainJob>>,
+    gallery: Option<Sender<GalleryJob>>,
     io: IoQueue,
     wake: Wake,
     threads: Vec<JoinHandle<()>>,
@@ -116,11 +118,14 @@ impl Workers {
             newest: AtomicU64::new(0),
             train_stop: Latest::new(StopFlag::new()),
             data_dir: data_dir.clone(),
+            gallery_stop: Latest::new(StopFlag::new()),
+            closing: StopFlag::new(),
             model_dirs,
             device,
         });
         let (search_sender, search_jobs) = unbounded();
         let (train_sender, train_jobs) = unbounded();
+        let (gallery_sender, gallery_jobs) = unbounded();
         let io = IoQueue::default();
         // Dropped on an early return, it ends the threads that were started by then.
         let mut workers = Self {
@@ -129,6 +134,7 @@ impl Workers {
             events: Some(events),
             search: Some(search_sender),
             train: Some(train_sender),
+            gallery: Some(gallery_sender.clone()),
             io: io.clone(),
             wake,
             threads: vec![wake_thread],
@@ -140,10 +146,13 @@ impl Workers {
             data_dir,
             sample,
             asked_before: Cell::new(false),
+            gallery: gallery_sender,
         };
         workers.spawn("search", None, move || search.run(&search_jobs))?;
         let train = TrainThread { shared: Arc::clone(&shared) };
         workers.spawn("train", Some(STACK_BYTES), move || train.run(&train_jobs))?;
+        let gallery = GalleryThread { shared: Arc::clone(&shared) };
+        workers.spawn("gallery", None, move || gallery.run(&gallery_jobs))?;
         let first = IoThread { shared: Arc::clone(&shared), queue: io.clone(), save_plan: Some(save_plan) };
         workers.spawn("io", None, move || first.run())?;
         if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 2) {
@@ -232,6 +241,14 @@ impl Backend for Workers {
             }
             Request::ReadLayout => self.io.push(IoJob::ReadLayout),
             Request::WriteLayout { text } => self.io.push(IoJob::WriteLayout { text }),
+            Request::Gallery(request) => {
+                if request == GalleryRequest::StopIndexing {
+                    self.shared.gallery_stop.get().stop();
+                }
+                if let Some(gallery) = &self.gallery {
+                    let _ = gallery.send(GalleryJob::Ask(request));
+                }
+            }
             Request::StopTraining => self.shared.train_stop.get().stop(),
         }
     }
@@ -263,9 +280,12 @@ impl Drop for Workers {
             flag.stop();
         }
         self.shared.train_stop.get().stop();
+        self.shared.closing.stop();
+        self.shared.gallery_stop.get().stop();
         self.events = None;
         self.search = None;
         self.train = None;
+        self.gallery = None;
         self.io.close();
         self.wake.close();
         for thread in self.threads.drain(..) {

@@ -50,6 +50,8 @@ pub enum ProjectError {
     UnknownProduct { product: ProductId, path: PathBuf },
     #[error("this label was changed in the meantime, so the change was not saved: {}", path.display())]
     Conflict { path: PathBuf },
+    #[error("the path cannot be kept, since it is not valid text: {}", path.display())]
+    FolderName { path: PathBuf },
     #[error("this is not a photo in a format that Seamline keeps: {name}")]
     NotAPhoto { name: String },
 }

@@ -19,7 +19,7 @@ pub(super) fn acquire(paths: &Paths) -> Access {
     };
     match file.try_lock() {
         Ok(()) => Access::Write(file),
-        Err(TryLockError::WouldBlock) => Access::Read("it is already open in another window".to_owned()),
+        Err(TryLockError::WouldBlock) => Access::Read("it is already open in another window or command".to_owned()),
         // Some network file systems know no locks; SQLite's own still hold there.
         Err(TryLockError::Error(_)) => Access::Write(file),
     }

@@ -10,11 +10,13 @@ use crate::domain::{CheckpointId, PhotoId, RunId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
     root: PathBuf,
+    /// A person's own folder of photos, which lies elsewhere.
+    pub(super) gallery: Option<PathBuf>,
 }
 
 impl Paths {
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), gallery: None }
     }
 
     pub fn root(&self) -> &Path {
@@ -33,9 +35,17 @@ impl Paths {
         self.root.join("manifest.jsonl")
     }
 
-    /// A photo's file. Ids are checked when they join a project, so this never leaves the folder.
+    /// A photo's file. Ids are checked when they join a project, so this never leaves the folder, or the person's own.
     pub fn photo(&self, photo: &PhotoId) -> PathBuf {
-        self.root.join(photo.as_str())
+        match self.inside_gallery(photo) {
+            Some((gallery, inside)) => gallery.join(inside),
+            None => self.root.join(photo.as_str()),
+        }
+    }
+
+    /// What the last look at the person's folder skipped.
+    pub fn intake(&self) -> PathBuf {
+        self.root.join("intake.json")
     }
 
     /// Photos from outside that a person searched with and then said something about.

@@ -200,6 +200,7 @@ impl Project {
             connection,
             _lock: lock,
         };
+        project.paths.gallery = project.gallery_setting()?;
         project.name = match project.setting("name")? {
             Some(name) => name,
             None => project.paths.root().file_name().unwrap_or_default().to_string_lossy().into_owned(),

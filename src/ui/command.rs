@@ -6,6 +6,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::fonts::icon;
 use super::layout::{Layout, Pane};
+use super::gallery::GalleryCommand;
 use super::state::{Pointed, Ribbons, View};
 use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
 use crate::jobs::types::Mark;
@@ -32,6 +33,7 @@ pub enum Command {
     PathTyped(String),
     SetLayout(Box<Layout>),
     ShowPane(Pane),
+    Gallery(GalleryCommand),
 }
 
 /// An entry of the table.
@@ -64,6 +66,12 @@ pub enum Action {
     SaveLayout,
     RestoreLayout,
     ResetLayout,
+    OpenGallery,
+    RefreshGallery,
+    StopIndexing,
+    ReadList,
+    SkippedReport,
+    SearchAgain,
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -113,7 +121,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 impl Action {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 33] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -141,6 +149,12 @@ impl Action {
         Self::SaveLayout,
         Self::RestoreLayout,
         Self::ResetLayout,
+        Self::OpenGallery,
+        Self::RefreshGallery,
+        Self::StopIndexing,
+        Self::ReadList,
+        Self::SkippedReport,
+        Self::SearchAgain,
     ];
 
     pub fn entry(self) -> Entry {
@@ -305,6 +319,48 @@ impl Action {
             Self::ResetLayout => {
                 entry("Reset layout", "Put the panes where they are at first", icon::UNDO, Group::Window, &[])
             }
+            Self::OpenGallery => entry(
+                "Open a folder of product photos…",
+                "Search in your own products; the photos stay where they are",
+                icon::IMAGE,
+                Group::Window,
+                const { &[ctrl_shift(Key::G)] },
+            ),
+            Self::RefreshGallery => entry(
+                "Read the folder again",
+                "Look for new, changed and removed photos, and go on indexing",
+                icon::REDO,
+                Group::Window,
+                &[],
+            ),
+            Self::StopIndexing => entry(
+                "Stop indexing",
+                "What is indexed stays; reading the folder again goes on",
+                icon::STOP,
+                Group::Window,
+                &[],
+            ),
+            Self::ReadList => entry(
+                "Read attributes from a list…",
+                "Take names, kinds, prices and more from a CSV file",
+                icon::TAG,
+                Group::Window,
+                &[],
+            ),
+            Self::SkippedReport => entry(
+                "What was skipped",
+                "List files and lines that were skipped, and why",
+                icon::INFO,
+                Group::Window,
+                &[],
+            ),
+            Self::SearchAgain => entry(
+                "Search again",
+                "Search the gallery as it is now",
+                icon::REDO,
+                Group::Results,
+                const { &[key(Key::F5)] },
+            ),
         }
     }
 

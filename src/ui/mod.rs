@@ -6,6 +6,7 @@ pub mod context;
 pub mod figures;
 pub mod fonts;
 pub mod layout;
+pub mod gallery;
 pub mod panels;
 pub mod state;
 pub mod thumbs;
@@ -30,6 +31,7 @@ pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
         welcome::welcome_ui(ui, ctx);
     }
     panels::drop_overlay::drop_overlay_ui(ui, ctx);
+    panels::gallery::skipped_ui(ui, ctx);
     panels::notices::notices_ui(ui, ctx);
     panels::shortcuts::shortcuts_ui(ui, ctx);
     panels::path_sheet::path_sheet_ui(ui, ctx);

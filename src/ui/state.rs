@@ -7,6 +7,7 @@ use std::sync::Arc;
 use egui::TextureHandle;
 use serde::{Deserialize, Serialize};
 
+use super::gallery::GalleryView;
 use crate::domain::{
     CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking,
 };
@@ -114,7 +115,10 @@ pub struct Hovering {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoveringKind {
     Photo,
+    /// A folder that is a project.
     Folder,
+    /// A folder of photos.
+    Gallery,
     /// Its name does not look like a photo's.
     Other,
 }
@@ -167,6 +171,7 @@ pub struct Session {
     pub layout: Layout,
     /// The layout that the person put aside.
     pub saved_layout: Option<Layout>,
+    pub gallery: GalleryView,
 }
 
 /// The photo that is searched for, and all that is known of the answer.

@@ -190,6 +190,7 @@ pub fn project() -> ProjectSummary {
         examples: (0..6).map(|index| PhotoId::new(format!("street/p{index:03}_0.jpg"))).collect(),
         kinds: ["blouse", "coat", "dress", "knit", "shirt", "t-shirt"].map(str::to_owned).to_vec(),
         labels: Arc::new(LabelState::default()),
+        read_only: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! what the screen says. No file is read and no thread is made.
 
 pub mod fake;
+mod gallery;
 pub mod stage;
 
 mod corrections;

@@ -52,7 +52,7 @@ fn hovering_says_what_letting_go_would_do() {
     stage.file_leaves();
     assert!(!stage.sees_part("Drop to search"));
     stage.hover_file(env!("CARGO_MANIFEST_DIR"));
-    assert!(stage.sees_part("Drop to open as a project"));
+    assert!(stage.sees_part("Drop to search in these product photos"));
     stage.file_leaves();
     stage.hover_file("/tmp/notes.pdf");
     assert!(stage.sees_part("Not a photo by its name: notes.pdf"));

@@ -140,9 +140,7 @@ fn suggestions(photos: &[String]) -> Vec<Suggested> {
         let (product, above) = match without_view(stem) {
             Some(product) => (within(product), folder),
             // "SKU-7/2.jpg": the folder is the product.
-            None if !folder.is_empty() => {
-                (folder.to_owned(), folder.rsplit_once('/').map_or("", |(above, _)| above))
-            }
+            None if !folder.is_empty() => (folder.to_owned(), folder.rsplit_once('/').map_or("", |(above, _)| above)),
             None => (stem.to_owned(), folder),
         };
         let kind = above.rsplit('/').next().filter(|kind| !kind.is_empty());
@@ -221,7 +219,8 @@ impl Claims<'_> {
     fn photos_of(&mut self, row: &Row) -> Vec<u32> {
         let mut found = Vec::new();
         for cell in &row.photos {
-            let whole = self.names.photo(cell);
+            // A bar divides in any case, since an address may hold much before it.
+            let whole = self.names.photo(cell).filter(|_| !cell.contains('|'));
             // Several in one cell, unless a name holds such a sign.
             let parts: Vec<&str> = if whole.is_some() {
                 vec![cell]

@@ -129,7 +129,7 @@ pub fn stem_of(name: &str) -> &str {
 pub fn without_view(stem: &str) -> Option<&str> {
     let mut rest = stem;
     // At most two: "100_front_2".
-    for _ in 0..2 {
+    for turn in 0..2 {
         let trimmed = rest.strip_suffix(')').map_or(rest, |inner| inner.trim_end());
         let closed = trimmed.len() < rest.len();
         let begins = trimmed.rfind(['_', '-', ' ', '.', '(']).map(|at| at + 1);
@@ -141,7 +141,8 @@ pub fn without_view(stem: &str) -> Option<&str> {
             break;
         }
         if head.is_empty() {
-            return None;
+            // "a_1" is a product called "a"; "1" alone is none.
+            return (turn > 0).then_some(rest);
         }
         rest = head;
     }

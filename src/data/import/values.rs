@@ -35,9 +35,8 @@ pub fn price(text: &str) -> Option<(String, Option<&'static str>)> {
 
 fn currency(text: &str) -> Option<&'static str> {
     const SIGNS: [(&str, &str); 5] = [("€", "EUR"), ("£", "GBP"), ("¥", "JPY"), ("₹", "INR"), ("$", "USD")];
-    const CODES: [&str; 14] = [
-        "EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "JPY", "INR", "CAD", "AUD", "CNY",
-    ];
+    const CODES: [&str; 14] =
+        ["EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "JPY", "INR", "CAD", "AUD", "CNY"];
     let upper = text.to_uppercase();
     let code = CODES.into_iter().find(|code| upper.contains(code));
     code.or_else(|| SIGNS.into_iter().find(|(sign, _)| text.contains(sign)).map(|(_, code)| code))
@@ -47,8 +46,21 @@ fn currency(text: &str) -> Option<&'static str> {
 pub fn stock(text: &str) -> Option<(bool, Option<u64>)> {
     let plain: String = text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     let had = match plain.as_str() {
-        "yes" | "true" | "y" | "x" | "instock" | "available" | "ja" | "oui" | "si" | "sí" | "auflager" | "lieferbar"
-        | "preorder" | "backorder" | "limitedavailability" => true,
+        "yes"
+        | "true"
+        | "y"
+        | "x"
+        | "instock"
+        | "available"
+        | "ja"
+        | "oui"
+        | "si"
+        | "sí"
+        | "auflager"
+        | "lieferbar"
+        | "preorder"
+        | "backorder"
+        | "limitedavailability" => true,
         "no" | "false" | "n" | "outofstock" | "soldout" | "unavailable" | "discontinued" | "nein" | "non"
         | "ausverkauft" | "notavailable" => false,
         _ => {

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use super::{Colours, build_all, picture, set_age, whole, write_photos, write_picture};
 use crate::data::decode_file;
-use crate::domain::{CheckpointId, Grid, PhotoId, StopFlag};
-use crate::index::build::{BuildReport, build};
+use crate::domain::{CheckpointId, Grid, PhotoId, SkipReason, StopFlag};
+use crate::index::build::{BuildReport, begun, build, current};
 use crate::index::embed::{Embed, embed_photo};
 use crate::index::error::IndexError;
 use crate::index::stored::GalleryIndex;
@@ -118,7 +118,7 @@ fn broken_and_vanished_photos_are_reported_and_the_rest_is_searched() {
     photos.push(photos[0].clone());
     let report = build_all(&at, &embed, &photos).unwrap();
     assert_eq!(counts(&report), (0, 5, 0, 4));
-    let reason = |n: usize| &report.skipped.iter().find(|(photo, _)| *photo == photos[n].photo).unwrap().1;
+    let reason = |n: usize| &report.skipped.iter().find(|(photo, ..)| *photo == photos[n].photo).unwrap().2;
     assert!(reason(2).contains("no such file") && reason(2).contains("0002.png"));
     assert!(reason(3).contains("not a photo"));
     assert!(reason(4).contains("lies outside"));
@@ -258,4 +258,121 @@ fn an_empty_gallery_is_an_index_too() {
     assert!(GalleryIndex::open_for(&at, &embed).unwrap().is_empty());
     assert_eq!(embed.embedded.load(Ordering::Relaxed), 0);
     assert_eq!(picture(1).dimensions(), (30, 20));
+}
+
+#[test]
+fn what_is_up_to_date_is_opened_without_reading_a_photo_and_any_difference_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("features");
+    let embed = Colours::new();
+    let mut photos = write_photos(dir.path(), 0..6);
+    fs::write(&photos[3].path, b"no photo").unwrap();
+    set_age(&photos[3].path, 3600);
+    assert!(current(&at, &embed, &photos).is_none(), "nothing is there yet");
+    let built = build_all(&at, &embed, &photos).unwrap();
+    let (index, report) = current(&at, &embed, &photos).unwrap();
+    assert_eq!((index.len(), report.kept, report.embedded), (5, 5, 0));
+    assert_eq!(report.skipped, built.skipped);
+    assert_eq!(report.skipped[0].1, SkipReason::NotAPhoto);
+    assert!(current(&at, &embed, &photos[..5]).is_none(), "one less");
+    assert!(current(&at, &embed, &photos.iter().rev().cloned().collect::<Vec<_>>()).is_none(), "another order");
+    let other = Colours { checkpoint: CheckpointId::new("fedcba9876543210"), ..Colours::new() };
+    assert!(current(&at, &other, &photos).is_none(), "another model");
+    photos[0].product = "p9".into();
+    assert!(current(&at, &embed, &photos).is_none(), "another product");
+    photos[0].product = "p0".into();
+    set_age(&photos[1].path, 60);
+    assert!(current(&at, &embed, &photos).is_none(), "another time");
+    set_age(&photos[3].path, 60);
+    embed.taken();
+    assert_eq!(counts(&build_all(&at, &embed, &photos).unwrap()), (0, 5, 0, 1));
+    assert!(current(&at, &embed, &photos).is_some());
+    fs::remove_file(&photos[5].path).unwrap();
+    assert!(current(&at, &embed, &photos).is_none(), "one is gone");
+    fs::write(at.join("parts/000000.seam"), b"left by a run that was killed").unwrap();
+    assert!(current(&at, &embed, &photos[..5]).is_none());
+}
+
+#[test]
+fn a_broken_photo_is_not_read_again_until_its_file_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("features");
+    let embed = Colours::new();
+    let photos = write_photos(dir.path(), 0..3);
+    fs::write(&photos[1].path, b"no photo").unwrap();
+    set_age(&photos[1].path, 3600);
+    build_all(&at, &embed, &photos).unwrap();
+    // The same size and time, so the mended file is believed to be the broken one.
+    let size = fs::metadata(&photos[1].path).unwrap().len() as usize;
+    let time = fs::metadata(&photos[1].path).unwrap().modified().unwrap();
+    let mended = fs::read(&photos[0].path).unwrap();
+    fs::write(&photos[1].path, &mended[..size]).unwrap();
+    fs::File::options().write(true).open(&photos[1].path).unwrap().set_modified(time).unwrap();
+    let report = build_all(&at, &embed, &photos).unwrap();
+    assert!(report.skipped[0].2.contains("not a photo"), "{:?}", report.skipped);
+    write_picture(&photos[1].path, 1, 3600);
+    let report = build_all(&at, &embed, &photos).unwrap();
+    assert_eq!(counts(&report), (1, 2, 0, 0));
+}
+
+#[test]
+fn equal_files_have_equal_contents_whatever_they_are_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("features");
+    let mut photos = write_photos(dir.path(), 0..2);
+    build_all(&at, &Colours::new(), &photos).unwrap();
+    let before = GalleryIndex::open(&at).unwrap();
+    let to = dir.path().join("renamed.png");
+    fs::rename(&photos[0].path, &to).unwrap();
+    let former = photos[0].photo.clone();
+    photos[0].photo = PhotoId::new("shop/renamed.png");
+    photos[0].path = to;
+    let embed = Colours::new();
+    assert_eq!(counts(&build_all(&at, &embed, &photos).unwrap()), (0, 2, 1, 0));
+    assert_eq!(embed.taken(), 0, "a renamed photo is not embedded again");
+    let after = GalleryIndex::open(&at).unwrap();
+    assert_eq!(before.content_of(&former), after.content_of(&photos[0].photo));
+    assert_ne!(after.content_of(&photos[0].photo), after.content_of(&photos[1].photo));
+    assert_eq!(after.content_of(&former), None);
+}
+
+#[test]
+#[ignore = "takes a minute: how long the start takes with a large gallery"]
+fn twenty_thousand_photos_start_quickly() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("features");
+    let embed = Colours::new();
+    let photos = write_photos(dir.path(), 0..20_000);
+    build_all(&at, &embed, &photos).unwrap();
+    let timed = |what: &str, work: &dyn Fn()| {
+        let start = std::time::Instant::now();
+        work();
+        println!("{what}: {:?}", start.elapsed());
+    };
+    timed("build and open", &|| {
+        build_all(&at, &embed, &photos).unwrap();
+        GalleryIndex::open_for(&at, &embed).unwrap();
+    });
+    timed("as it is", &|| assert!(current(&at, &embed, &photos).is_some()));
+    fs::remove_file(at.join("index.checked")).unwrap();
+    timed("as it is, every byte checked", &|| assert!(current(&at, &embed, &photos).is_some()));
+}
+
+#[test]
+fn what_a_stopped_run_embedded_is_known_to_have_been_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("features");
+    let photos = write_photos(dir.path(), 0..150);
+    let embed = Colours::new();
+    assert!(begun(&at, &embed).is_empty());
+    build_all(&at, &embed, &photos[..5]).unwrap();
+    let stop = StopFlag::new();
+    // Each segment takes four batches, so this stops in the second one.
+    let stopping = Colours { stop_after_batches: Some((6, stop.clone())), ..Colours::new() };
+    assert!(build(&at, &stopping, &photos, &stop, &|_| {}).unwrap().stopped);
+    let known = begun(&at, &embed);
+    assert!(photos[..69].iter().all(|photo| known.contains(&photo.photo)), "{}", known.len());
+    assert!(known.len() < 150);
+    let other = Colours { checkpoint: CheckpointId::new("fedcba9876543210"), ..Colours::new() };
+    assert!(begun(&at, &other).is_empty(), "features of another model are of no use");
 }

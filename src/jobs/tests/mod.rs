@@ -1,6 +1,7 @@
 //! The real backend on a tiny drawn sample and a tiny network with random weights.
 
 mod flows;
+mod gallery;
 mod parts;
 mod training;
 

@@ -101,6 +101,7 @@ fn kept(query: u64, bytes: usize) -> Kept {
         }),
         crop: CropRect::whole(1, 1),
         limit: 1,
+        engine: None,
         found: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Real databases in temporary folders.
 
 mod crash;
+mod gallery;
 mod log;
 mod opening;
 

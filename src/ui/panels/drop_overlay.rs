@@ -20,7 +20,7 @@ pub fn drop_overlay_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     painter.rect_stroke(frame, radius::SHEET, Stroke::new(size::RING, tokens.accent), StrokeKind::Inside);
     let sign = match hovering.kind {
         HoveringKind::Photo => icon::UPLOAD,
-        HoveringKind::Folder => icon::FOLDER,
+        HoveringKind::Folder | HoveringKind::Gallery => icon::FOLDER,
         HoveringKind::Other => icon::WARNING,
     };
     let center = screen.center();
@@ -39,6 +39,7 @@ fn words(hovering: &Hovering) -> (&'static str, String) {
         HoveringKind::Photo if more > 0 => ("Drop to search", format!("{first}, the first of {} files", more + 1)),
         HoveringKind::Photo => ("Drop to search", first.to_owned()),
         HoveringKind::Folder => ("Drop to open as a project", first.to_owned()),
+        HoveringKind::Gallery => ("Drop to search in these product photos", first.to_owned()),
         HoveringKind::Other => (
             "Not a photo by its name",
             format!("{first}: JPEG, PNG, WebP, BMP, GIF and TIFF can be read. Dropping tries it anyway"),

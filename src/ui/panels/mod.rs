@@ -2,6 +2,7 @@
 
 pub mod corrections;
 pub mod drop_overlay;
+pub mod gallery;
 pub mod matching;
 pub mod notices;
 pub mod pair;

@@ -58,6 +58,7 @@ pub fn results_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         ui.take_available_space();
         heading_ui(ui, ctx, query);
         ui.add_space(space::XS);
+        super::gallery::changed_ui(ui, ctx);
         match &query.ranking {
             Some(ranking) if ranking.hits.is_empty() => nothing_ui(ui, ctx),
             Some(ranking) => tiles_ui(ui, ctx, query, ranking),

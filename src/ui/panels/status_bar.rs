@@ -25,6 +25,7 @@ pub fn status_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
                 let text = format!("Index {}, checkpoint {short}", counted(project.gallery_photos, "photo"));
                 dim_label(ui, ctx.tokens, text).on_hover_text(checkpoint);
             }
+            super::gallery::status_ui(ui, ctx);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if let Some(bytes) = ctx.activity.memory_bytes {
                     let hover = format!("Of this, thumbnails {}", megabytes(ctx.thumbs.bytes() as u64));

@@ -58,6 +58,7 @@ fn chips_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         ProjectState::Opening => "Opening…",
         ProjectState::Failed(_) => "No project",
     };
+    super::gallery::read_only_ui(ui, ctx);
     let button = PushButton::new(name).icon(icon::HANGER).name("Project").caret().show(ui, ctx.tokens);
     let path = ctx.session.project_path().map_or_else(|| name.to_owned(), |path| path.display().to_string());
     Popup::menu(&button.on_hover_text(path)).show(|ui| project_ui(ui, ctx));
@@ -101,6 +102,8 @@ fn project_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         dim_label(ui, ctx.tokens, format!("{} in {count}", crate::ui::figures::counted(project.products, "product")));
         dim_label(ui, ctx.tokens, project.path.display().to_string());
     }
+    super::gallery::folder_ui(ui, ctx, |ui, action| menu_item(ui, ctx, action));
+    menu_item(ui, ctx, Action::OpenGallery);
     menu_item(ui, ctx, Action::OpenProject);
     if !ctx.session.project.open().is_some_and(|project| project.is_sample) {
         menu_item(ui, ctx, Action::UseSample);

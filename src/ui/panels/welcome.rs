@@ -44,7 +44,12 @@ fn column_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     ui.label(RichText::new(words).color(ctx.tokens.dim));
     ui.add_space(space::S);
     drop_zone_ui(ui, ctx);
-    ui.add_space(space::L);
+    ui.add_space(space::S);
+    ui.horizontal(|ui| {
+        action_button(ui, ctx, Action::OpenGallery, Look::Plain);
+        dim_label(ui, ctx.tokens, "Search your own shop; the photos stay where they are");
+    });
+    ui.add_space(space::M);
     match &ctx.session.project {
         ProjectState::Open(project) => open_ui(ui, ctx, project),
         ProjectState::Opening => opening_ui(ui, ctx),
