@@ -41,9 +41,8 @@ impl App {
     }
 
     fn act(&mut self, ctx: &egui::Context, action: Action) {
-        let sheet = self.session.shortcuts_open
-            || self.session.path_wanted.is_some()
-            || self.session.gallery.report_open;
+        let sheet =
+            self.session.shortcuts_open || self.session.path_wanted.is_some() || self.session.gallery.report_open;
         if sheet && !frame::allowed_under_sheet(action) {
             return;
         }

@@ -43,10 +43,8 @@ impl App {
             Action::SkippedReport => {
                 self.session.gallery.report_open = over_folder && !self.session.gallery.report_open
             }
-            Action::SearchAgain => {
-                if self.session.query.as_ref().is_some_and(|query| query.info.is_some()) {
-                    self.search_again();
-                }
+            Action::SearchAgain if self.session.query.as_ref().is_some_and(|query| query.info.is_some()) => {
+                self.search_again();
             }
             _ => {}
         }

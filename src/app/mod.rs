@@ -4,8 +4,8 @@ mod commands;
 mod drops;
 mod events;
 mod frame;
-mod layout;
 mod gallery;
+mod layout;
 mod run;
 #[cfg(test)]
 pub(crate) mod tests;

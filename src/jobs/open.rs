@@ -126,7 +126,7 @@ impl Plan {
     }
 
     /// With the photos that are indexed already; nothing is embedded.
-    pub fn as_it_is(self, stop: &StopFlag) -> Result<Ready, JobError> {
+    pub fn without_indexing(self, stop: &StopFlag) -> Result<Ready, JobError> {
         let Self { encoder, mut gallery, features, notes, trouble } = self;
         // Where a first run was stopped, its photos are not in an index yet.
         let there = GalleryIndex::open_for(&features, &encoder);
@@ -145,7 +145,7 @@ impl Plan {
     pub fn carry_out(self, stop: &StopFlag, report: Report<'_>) -> Result<Ready, JobError> {
         if let Some(trouble) = &self.trouble {
             let note = trouble.clone();
-            let mut ready = self.as_it_is(stop)?;
+            let mut ready = self.without_indexing(stop)?;
             ready.notes.push(note);
             return Ok(ready);
         }

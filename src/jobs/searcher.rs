@@ -138,7 +138,7 @@ impl SearchThread {
                 let own = project.paths().gallery().is_some();
                 let ready = if own {
                     // What is indexed can be searched at once; the gallery thread goes on with the rest.
-                    Plan::of(&project, None, &shared.model_dirs, &shared.device).and_then(|plan| plan.as_it_is(stop))
+                    Plan::of(&project, None, &shared.model_dirs, &shared.device).and_then(|plan| plan.without_indexing(stop))
                 } else {
                     make_ready(&project, None, &shared.model_dirs, &shared.device, stop, &report)
                 };

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::fonts::icon;
-use super::layout::{Layout, Pane};
 use super::gallery::GalleryCommand;
+use super::layout::{Layout, Pane};
 use super::state::{Pointed, Ribbons, View};
 use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
 use crate::jobs::types::Mark;
