@@ -101,6 +101,30 @@ fn without_reranking_the_global_order_stays() {
 }
 
 #[test]
+fn filters_search_the_whole_gallery_and_the_list_is_written_as_table_and_sheet() {
+    let photo = a_street_photo();
+    let all = json(&seamline(&["search", &photo, "--project", project(), "-k", "80", "--json"]));
+    let hits = all["hits"].as_array().unwrap();
+    // The kind of what came last: it is found although it is not among the first.
+    let kind = hits.last().unwrap()["kind"].as_str().unwrap();
+    let of_kind = hits.iter().filter(|hit| hit["kind"] == kind).count();
+    let (csv, sheet) = (data_folder().join("list.csv"), data_folder().join("list.png"));
+    let filter = format!("kind={kind}");
+    let words = ["search", &photo, "--project", project(), "-k", "2", "--filter", &filter, "--json", "--csv"];
+    let more = [csv.to_str().unwrap(), "--sheet", sheet.to_str().unwrap()];
+    let found = json(&seamline(&[&words[..], &more[..]].concat()));
+    assert_eq!((found["hits"].as_array().unwrap().len(), &found["passing"]), (2, &Value::from(of_kind)));
+    assert!(found["hits"].as_array().unwrap().iter().all(|hit| hit["kind"] == kind));
+    let table = std::fs::read_to_string(&csv).unwrap();
+    assert_eq!(table.lines().count(), 3, "{table}");
+    assert!(table.starts_with("rank,product,name,kind,photo,score,"));
+    assert!(image::open(&sheet).expect("a PNG").width() > 600);
+    let said = sentence(&seamline(&["search", &photo, "--project", project(), "--filter", "heel=high"]), 2);
+    assert!(said.contains("no product has a column heel"), "{said}");
+    sentence(&seamline(&["search", &photo, "--project", project(), "--filter", "price"]), 2);
+}
+
+#[test]
 fn a_crop_changes_the_query_and_is_repeated_in_the_answer() {
     let photo = a_street_photo();
     let words = ["search", &photo, "--project", project(), "--crop", "30,40,120,150", "--json"];

@@ -36,6 +36,7 @@ impl App {
                 self.layout_changed = true;
             }
             Command::Gallery(command) => self.obey_gallery(ctx, command),
+            Command::Shelf(command) => self.obey_shelf(ctx, command),
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
         }
     }
@@ -44,6 +45,10 @@ impl App {
         let sheet =
             self.session.shortcuts_open || self.session.path_wanted.is_some() || self.session.gallery.report_open;
         if sheet && !frame::allowed_under_sheet(action) {
+            return;
+        }
+        let in_compare = matches!(action, Action::OpenCompare) || frame::allowed_under_sheet(action);
+        if self.session.shelf.tray_open && !in_compare {
             return;
         }
         match action {
@@ -101,25 +106,41 @@ impl App {
             | Action::ReadList
             | Action::SkippedReport
             | Action::SearchAgain => self.act_on_gallery(action),
+            action => {
+                self.act_shelf(ctx, action);
+            }
         }
     }
 
     /// A new photo replaces the one before; what was asked about that one is not waited for.
-    pub(super) fn search(&mut self, _ctx: &egui::Context, photo: QueryPhoto) {
+    pub(super) fn search(&mut self, ctx: &egui::Context, photo: QueryPhoto) {
+        self.asked.again = None;
+        self.search_part(ctx, photo, None, None);
+    }
+
+    /// The same with a part of the photo and a name that are known already.
+    pub(super) fn search_part(
+        &mut self,
+        _ctx: &egui::Context,
+        photo: QueryPhoto,
+        crop: Option<CropRect>,
+        name: Option<String>,
+    ) {
         if !matches!(self.session.project, ProjectState::Open(_)) {
             self.session.waiting = Some(photo);
             return;
         }
-        let name = match &photo {
+        let name = name.unwrap_or_else(|| match &photo {
             QueryPhoto::File(path) => drops::name_of(path),
             QueryPhoto::Project(id) => id.to_string(),
             QueryPhoto::Bytes { name, .. } => name.clone(),
             QueryPhoto::Clipboard => "Clipboard".to_owned(),
             QueryPhoto::Earlier(_) => self.session.query.as_ref().map_or_else(String::new, |query| query.name.clone()),
-        };
+        });
         let id = self.last_query.next();
         self.session.query = Some(Query::new(id, name));
-        self.submit_search(photo, None);
+        self.session.shelf.expanded.clear();
+        self.submit_search(photo, crop);
     }
 
     /// Another part of the same photo; the results of the part before stay in sight until the new ones are here.
@@ -148,13 +169,16 @@ impl App {
 
     fn submit_search(&mut self, photo: QueryPhoto, crop: Option<CropRect>) {
         self.last_query = self.last_query.next();
+        let again = self.asked.again.take();
+        self.shelf_of_new_query();
         self.asked = super::Asked { ranking: true, saving: self.asked.saving.take(), ..super::Asked::default() };
         self.session.pointed = None;
         self.session.waiting = None;
         // The answer will be of the gallery as it is now.
         self.session.gallery.changed = GalleryChange::default();
         let (query, options) = (self.last_query, self.session.options);
-        self.backend.submit(Request::Search(SearchRequest { query, photo, crop, options, limit: LIMIT }));
+        let shelf = self.session.shelf.options.clone();
+        self.backend.submit(Request::Search(SearchRequest { query, photo, crop, options, limit: LIMIT, shelf, again }));
     }
 
     fn set_options(&mut self, options: MatchOptions) {
@@ -186,16 +210,14 @@ impl App {
     fn step(&mut self, by: isize) {
         let Some(query) = &self.session.query else { return };
         let Some(ranking) = &query.ranking else { return };
-        let Some(last) = ranking.hits.len().checked_sub(1) else { return };
-        let place = match query.selected_place() {
-            Some(place) => place.saturating_add_signed(by).min(last),
-            None => 0,
-        };
+        let tiles = Self::tiles_of(query);
+        let Some(last) = tiles.len().checked_sub(1) else { return };
+        let now = query.selected_tile();
+        let tile = now.map_or(0, |now| now.saturating_add_signed(by).min(last));
         // A step up from the first row stays where it is.
-        let beyond =
-            query.selected_place().is_some_and(|now| now as isize + by < 0 || now as isize + by > last as isize);
+        let beyond = now.is_some_and(|now| now as isize + by < 0 || now as isize + by > last as isize);
         if !(beyond && by.abs() > 1) {
-            let photo = ranking.hits[place].photo.clone();
+            let photo = ranking.hits[tiles[tile]].photo.clone();
             self.select(photo, true);
         }
     }

@@ -8,12 +8,16 @@ use super::App;
 use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Stage};
 use crate::jobs::{
     Dialog, Event, Failure, FailureOf, GalleryRequest, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto,
-    Request, TrainReport,
+    Request, ShelfRequest, TrainReport,
 };
 use crate::render::PlanScene;
 use crate::ui::gallery::GalleryView;
+use crate::ui::shelf::Shown;
 use crate::ui::state::{Baseline, PathWanted, Plan, ProjectState, Query, Tone};
 use crate::ui::thumbs::texture;
+
+/// Tiles that can slide from where they stood; further ones are not in view when the order changes.
+const SLID: usize = 2000;
 
 impl App {
     pub(super) fn receive(&mut self, ctx: &egui::Context, event: Event) {
@@ -38,6 +42,7 @@ impl App {
             }
             Event::LabelsChanged(labels) => self.labels_changed(labels),
             Event::Gallery(event) => self.gallery_told(now, event),
+            Event::Shelf(event) => self.told_of_shelf(event),
             Event::TrainEnded(report) => self.train_ended(now, report),
             Event::LayoutRead { text } => self.layout_read(now, text.as_deref()),
             Event::Failed(failure) => self.failed(now, failure),
@@ -60,9 +65,14 @@ impl App {
             self.session.query = None;
             self.session.last_training = None;
             self.session.gallery = GalleryView::default();
+            self.forget_shelf();
             self.asked = super::Asked::default();
         } else if before.is_some_and(|before| before.model.checkpoint != summary.model.checkpoint) {
             self.model_changed();
+        }
+        let filters = self.session.shelf.options.filters.clone();
+        if !filters.is_empty() {
+            self.backend.submit(Request::Shelf(ShelfRequest::Facets { filters }));
         }
         if let Some(photo) = self.session.waiting.take() {
             self.search(ctx, photo);
@@ -96,11 +106,14 @@ impl App {
         ranking: Arc<Ranking>,
         products: Arc<BTreeMap<ProductId, ProductRecord>>,
     ) {
-        let Some(query) = self.current(id) else { return };
+        let Some(query) = self.session.query.as_mut().filter(|query| query.id == id) else { return };
         let last = ranking.stage == Stage::Structural || ranking.options.rerank == 0;
         // Only an order that is seen can be slid from.
         query.slid_from = match &query.ranking {
-            Some(before) => before.hits.iter().enumerate().map(|(place, hit)| (hit.photo.clone(), place)).collect(),
+            Some(before) => {
+                let tiles = query.shown.order.iter().take(SLID).enumerate();
+                tiles.map(|(tile, &place)| (before.hits[place].photo.clone(), tile)).collect()
+            }
             None => HashMap::new(),
         };
         query.slid_at = now;
@@ -108,6 +121,7 @@ impl App {
         query.stale = false;
         query.failed = None;
         query.products = products;
+        query.shown = Arc::new(Shown::of(&ranking, &self.session.shelf.expanded));
         query.ranking = Some(ranking.clone());
         if last {
             self.asked.ranking = false;
@@ -164,6 +178,12 @@ impl App {
     }
 
     pub(super) fn path_picked(&mut self, ctx: &egui::Context, dialog: Dialog, path: Option<PathBuf>) {
+        if let Dialog::Export { format, .. } = dialog {
+            if let (Some(path), Some(query)) = (path, &self.session.query) {
+                self.backend.submit(Request::Shelf(ShelfRequest::Export { query: query.id, format, path }));
+            }
+            return;
+        }
         let saving = if matches!(dialog, Dialog::SavePlan { .. }) { self.asked.saving.take() } else { None };
         let Some(path) = path else { return };
         match dialog {
@@ -173,6 +193,7 @@ impl App {
             Dialog::SaveReport { .. } => {
                 self.backend.submit(Request::Gallery(GalleryRequest::SaveReport { path }));
             }
+            Dialog::Export { .. } => {}
             Dialog::SavePlan { .. } => {
                 if let Some((query, photo)) = saving {
                     let options = self.session.options;
@@ -247,7 +268,12 @@ impl App {
                     self.asked.plan = None;
                 }
             }
-            FailureOf::Saving | FailureOf::Labels | FailureOf::Training | FailureOf::Model | FailureOf::Layout => {}
+            FailureOf::Saving
+            | FailureOf::Labels
+            | FailureOf::Shelf
+            | FailureOf::Training
+            | FailureOf::Model
+            | FailureOf::Layout => {}
         }
         if !said_in_place {
             self.notify(now, Tone::Failed, failure.sentence, failure.details);

@@ -103,6 +103,7 @@ impl App {
 
     /// Knobs that were turned while a question was open are asked about now, once.
     fn ask_again(&mut self) {
+        self.arrange_again();
         let options = self.session.options;
         let Some(query) = &self.session.query else { return };
         if self.asked.ranking_again && !self.asked.ranking && query.failed.is_none() {
@@ -138,6 +139,8 @@ impl App {
             self.session.shortcuts_open = false;
         } else if self.session.gallery.report_open {
             self.session.gallery.report_open = false;
+        } else if self.session.shelf.tray_open {
+            self.session.shelf.tray_open = false;
         } else if let Some(focused) = ctx.memory(|memory| memory.focused()) {
             ctx.memory_mut(|memory| memory.surrender_focus(focused));
             self.session.pointed = None;

@@ -7,12 +7,13 @@ mod frame;
 mod gallery;
 mod layout;
 mod run;
+mod shelf;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::domain::{PhotoId, ProductId, QueryId};
+use crate::domain::{PhotoId, ProductId, QueryId, SearchId};
 use crate::jobs::{Backend, Request};
 use crate::render;
 use crate::ui::state::{Notice, Prefs, Session, Tone};
@@ -60,6 +61,10 @@ struct Asked {
     plan_again: bool,
     /// The plan that the person is choosing a file for.
     saving: Option<(QueryId, PhotoId)>,
+    /// Filters, rules or folding changed since.
+    arrange_again: bool,
+    /// The past search that the next search runs again.
+    again: Option<SearchId>,
 }
 
 impl App {

@@ -1,18 +1,24 @@
 //! `seamline search`: the main job on the terminal.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
 use super::{CliError, Output, picture, session};
-use crate::domain::{CropRect, Hit, MatchOptions, ProductRecord, Ranking, StopFlag, Timings};
-use crate::jobs::PlanInfo;
+use crate::domain::{
+    CropRect, Filter, Filters, Hit, MatchOptions, ProductRecord, Ranking, Rule, ShelfOptions, StopFlag, Timings,
+    Touched,
+};
+use crate::jobs::export;
 use crate::jobs::open::Engine;
 use crate::jobs::search::{self, Found, PlanRequest, Search};
+use crate::jobs::shelve::{Catalogue, Shelving};
+use crate::jobs::{PlanInfo, QueryInfo, SheetInfo};
 use crate::nn;
-use crate::project::Project;
+use crate::project::{Project, write_beside};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -34,12 +40,52 @@ pub struct Arguments {
     matching: MatchChoice,
     #[command(flatten)]
     device: DeviceChoice,
+    #[command(flatten)]
+    shelf: ShelfChoice,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write the hits with their attributes as a table
+    #[arg(long, value_name = "FILE.csv")]
+    csv: Option<PathBuf>,
+    /// Draw the photo and the first tiles
+    #[arg(long, value_name = "FILE.png")]
+    sheet: Option<PathBuf>,
     /// Draw the plan between the photo and the first hit
     #[arg(long, value_name = "FILE.png")]
     plan: Option<PathBuf>,
+}
+
+/// Which products are searched, and in which order they are shown.
+#[derive(clap::Args, Default)]
+pub struct ShelfChoice {
+    /// Search only products that pass, such as kind=knit, colour=navy,red, "price<40" or price=20..40; all of them hold
+    #[arg(long = "filter", value_name = "FILTER")]
+    filters: Vec<Filter>,
+    /// Leave the project's merchandising rules aside
+    #[arg(long)]
+    without_rules: bool,
+}
+
+impl ShelfChoice {
+    /// # Errors
+    /// Wrong use, where a filter names a column that no product has.
+    fn shelving(&self, project: &Project, engine: &Engine) -> Result<Shelving, CliError> {
+        let catalogue = Catalogue::read(project, engine.searcher.index())?;
+        let names: Vec<&str> = catalogue.columns.names().collect();
+        for filter in &self.filters {
+            if !names.contains(&filter.column.as_str()) {
+                let column = &filter.column;
+                return Err(CliError::usage(format!(
+                    "no product has a column {column}; there are {}",
+                    names.join(", ")
+                )));
+            }
+        }
+        let filters = self.filters.iter().cloned().collect();
+        let options = ShelfOptions { filters, without_rules: self.without_rules, ..ShelfOptions::default() };
+        Ok(Shelving::of(project, Arc::new(catalogue), options)?)
+    }
 }
 
 #[derive(Serialize)]
@@ -50,6 +96,11 @@ struct Answer<'a> {
     device: String,
     options: MatchOptions,
     timings_ms: Timings,
+    filters: &'a Filters,
+    /// Photos that pass the filters and are not excluded.
+    passing: usize,
+    rules: usize,
+    excluded: usize,
     hits: Vec<HitLine<'a>>,
 }
 
@@ -68,6 +119,19 @@ struct HitLine<'a> {
     path: PathBuf,
     name: Option<&'a str>,
     kind: Option<&'a str>,
+    /// What merchandising rules did to this hit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<Touch<'a>>,
+    /// The rank of the hit that this one is a near duplicate, another photo or another colour of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folded_behind: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Touch<'a> {
+    #[serde(flatten)]
+    touched: &'a Touched,
+    says: Vec<String>,
 }
 
 /// A finished search and all that was needed for it.
@@ -76,6 +140,7 @@ struct Finished {
     photo: image::RgbImage,
     crop: CropRect,
     found: Found,
+    info: QueryInfo,
 }
 
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
@@ -86,14 +151,27 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let project = session::open_project(&arguments.project, output)?;
     let ready = session::make_ready(&project, &arguments.device, output)?;
     let engine = &ready.engine;
-    let finished = find(&project, engine, &arguments.photo, arguments.crop, options, arguments.limit)?;
+    let shelving = arguments.shelf.shelving(&project, engine)?;
+    let finished = find(&project, engine, &arguments.photo, arguments.crop, options, arguments.limit, &shelving)?;
     let ranking = &finished.found.shown;
     let products = project.products_named(ranking.hits.iter().map(|hit| &hit.product))?;
     if let Some(file) = &arguments.plan {
         let first = ranking.hits.first().ok_or_else(|| CliError::Failure("there is no hit to draw".to_owned()))?;
         picture::write(&plan_of(&project, engine, &finished, first, options)?, file)?;
     }
+    if arguments.csv.is_some() || arguments.sheet.is_some() {
+        write_list(&project, engine, &finished, &products, shelving.rules(), arguments)?;
+    }
     if arguments.json {
+        let shelf = &ranking.shelf;
+        let says = |touched: &Touched| {
+            let rules = shelving.rules().iter().filter(|rule| touched.rules.contains(&rule.id));
+            rules.map(|rule| rule.effect.words()).collect()
+        };
+        let behind = |rank: usize| {
+            let fold = shelf.folds.iter().find(|fold| fold.place + 1 == rank)?;
+            Some(ranking.hits[fold.behind].rank)
+        };
         let hits = ranking.hits.iter().map(|hit| {
             let product = products.get(&hit.product);
             HitLine {
@@ -101,6 +179,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
                 path: project.paths().photo(&hit.photo),
                 name: product.map(|p| p.name.as_str()),
                 kind: product.map(|p| p.kind.as_str()),
+                rules: shelf.touched.get(&hit.photo).map(|touched| Touch { touched, says: says(touched) }),
+                folded_behind: behind(hit.rank),
             }
         });
         return output.json(&Answer {
@@ -115,6 +195,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             device: nn::device::describe(engine.encoder.device()),
             options,
             timings_ms: ranking.timings,
+            filters: &shelf.options.filters,
+            passing: shelf.passing,
+            rules: shelf.rules,
+            excluded: shelf.excluded,
             hits: hits.collect(),
         });
     }
@@ -132,16 +216,42 @@ fn find(
     crop: Option<CropRect>,
     options: MatchOptions,
     limit: usize,
+    shelving: &Shelving,
 ) -> Result<Finished, CliError> {
     let start = Instant::now();
     let (source, known) = session::read_photo(project, named)?;
     let photo = source.decode()?;
     let decode_ms = start.elapsed().as_secs_f64() * 1e3;
     let crop = search::choose_crop(&photo, crop, &known, &source.label())?;
-    let search = Search { engine, photo: &photo, crop, options, limit, decode_ms };
+    let search = Search { engine, photo: &photo, crop, options, limit, decode_ms, shelving };
     let found = search.run(&StopFlag::new(), |_| {})?;
     search::log_finished(&source, &found.shown);
-    Ok(Finished { path: session::find_photo(project, named), photo, crop, found })
+    let info = search::describe_query(&source, &photo, crop, &known);
+    Ok(Finished { path: session::find_photo(project, named), photo, crop, found, info })
+}
+
+/// The result list as files.
+fn write_list(
+    project: &Project,
+    engine: &Engine,
+    finished: &Finished,
+    products: &Products,
+    rules: &[Rule],
+    arguments: &Arguments,
+) -> Result<(), CliError> {
+    let ranking = Arc::clone(&finished.found.shown);
+    let lines = export::lines(&ranking, products, rules);
+    if let Some(file) = &arguments.csv {
+        let written = write_beside(file, export::csv(&lines).as_bytes());
+        written.map_err(|error| CliError::Failure(format!("cannot write the table ({error}): {}", file.display())))?;
+    }
+    if let Some(file) = &arguments.sheet {
+        let photos = ranking.hits.iter().map(|hit| project.paths().photo(&hit.photo)).collect();
+        let query = Arc::new(finished.info.clone());
+        let info = SheetInfo { query, ranking, lines, photos, model: engine.model.name.clone() };
+        picture::save_sheet(&info, file).map_err(CliError::Failure)?;
+    }
+    Ok(())
 }
 
 fn plan_of(
@@ -196,7 +306,8 @@ pub fn show_example(project: &ProjectChoice, file: &Path, output: &mut Output) -
     let example = crate::jobs::open::examples(&project)?.into_iter().next();
     let example = example.ok_or_else(|| CliError::Failure("this project has no street photo to search with".into()))?;
     let named = Path::new(example.as_str());
-    let finished = find(&project, &ready.engine, named, None, options, 10)?;
+    let shelving = ShelfChoice::default().shelving(&project, &ready.engine)?;
+    let finished = find(&project, &ready.engine, named, None, options, 10, &shelving)?;
     let ranking = &finished.found.shown;
     output.line(format!("Searching with {}\n", finished.path.display()))?;
     print(ranking, &project.products_named(ranking.hits.iter().map(|hit| &hit.product))?, output)?;
@@ -215,6 +326,7 @@ pub fn bench(arguments: &super::bench::Arguments) -> Result<Vec<f64>, CliError> 
     let mut turn = examples.iter().cycle();
     arguments.times_of(|| {
         let example = turn.next().ok_or_else(|| CliError::Failure("this project has no street photo".to_owned()))?;
-        find(&project, &ready.engine, Path::new(example.as_str()), None, MatchOptions::default(), 100).map(drop)
+        let (options, idle) = (MatchOptions::default(), Shelving::default());
+        find(&project, &ready.engine, Path::new(example.as_str()), None, options, 100, &idle).map(drop)
     })
 }

@@ -18,7 +18,7 @@ pub fn run(project: Option<PathBuf>, output: &mut Output) -> Result<(), CliError
     app::run(
         project,
         Box::new(|wake| {
-            let workers = Workers::start(Setup::new(picture::saver(), wake))?;
+            let workers = Workers::start(Setup::new(picture::saver(), picture::sheet_saver(), wake))?;
             Ok(Box::new(workers))
         }),
     )

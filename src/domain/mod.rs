@@ -3,6 +3,7 @@
 //! Only `std` and `serde` live here, so that a type can travel from SQL to a shader without pulling
 //! either into the other.
 
+pub mod filter;
 pub mod ids;
 pub mod intake;
 pub mod label;
@@ -13,8 +14,11 @@ pub mod photo;
 pub mod picture;
 pub mod plan;
 pub mod ranking;
+pub mod search_log;
+pub mod shelf;
 pub mod work;
 
+pub use filter::{Facet, FacetValues, Facets, Filter, FilterTest, Filters};
 pub use ids::{CheckpointId, PhotoId, ProductId, QueryId, RunId};
 pub use intake::{Catalogue, GalleryChange, IntakeReport, ListedPhoto, SkipReason, Skipped};
 pub use label::{Label, LabelKey, LabelValue, Origin};
@@ -25,4 +29,6 @@ pub use photo::{CropRect, PhotoDomain};
 pub use picture::{Pixels, SquarePicture};
 pub use plan::{Grid, PairMatch, TransportPlan};
 pub use ranking::{Hit, Ranking, Stage, Timings};
+pub use search_log::{Again, LoggedHit, LoggedPhoto, LoggedSearch, PastSearch, SearchCard, SearchId};
+pub use shelf::{Effect, Fold, FoldOptions, FoldedAs, Rule, RuleId, Shelf, ShelfOptions, Subject, Touched};
 pub use work::{Progress, StopFlag};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckpointId, MatchOptions, PhotoId, ProductId};
+use super::{CheckpointId, MatchOptions, PhotoId, ProductId, Shelf};
 
 /// How far a search has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,4 +52,7 @@ pub struct Ranking {
     /// Photos that were compared.
     pub gallery_size: usize,
     pub timings: Timings,
+    /// Filters, rules and folding; all idle where nobody asked for them.
+    #[serde(default)]
+    pub shelf: Shelf,
 }

@@ -86,6 +86,11 @@ impl GalleryIndex {
         &self.rows
     }
 
+    /// Of each row, a hash of its photo's file.
+    pub fn contents(&self) -> impl Iterator<Item = &str> {
+        self.file.records.iter().map(|record| record.content.as_str())
+    }
+
     pub fn row_of(&self, photo: &PhotoId) -> Option<usize> {
         self.row_of.get(photo).copied()
     }

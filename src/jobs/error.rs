@@ -50,6 +50,12 @@ pub enum JobError {
     Forgotten { query: QueryId },
     #[error("the photo {photo} is not among the results")]
     NotInGallery { photo: PhotoId },
+    #[error("the photo of that search was replaced by another, so it cannot be saved: {}", path.display())]
+    OtherPhoto { path: PathBuf },
+    #[error("that search is no longer kept")]
+    NoPastSearch,
+    #[error("could not write the result list ({reason}): {}", path.display())]
+    Export { reason: String, path: PathBuf },
     #[error("there are no corrections to train on")]
     NoCorrections,
     #[error("there is no picture on the clipboard")]

@@ -11,11 +11,12 @@ use super::JobError;
 use super::labels::label_of;
 use super::layout;
 use super::shared::{Closed, Opened, Shared};
-use super::types::{Dialog, Event, Failure, FailureOf, Mark, PlanInfo, QueryInfo};
-use super::{SavePlan, error::sentence};
+use super::types::{Dialog, Event, ExportFormat, Failure, FailureOf, Mark, PlanInfo, QueryInfo};
+use super::workers::{SavePlan, SaveSheet, SheetInfo};
+use super::{error::sentence, export};
 use crate::data;
 use crate::domain::{CropRect, PhotoId, QueryId};
-use crate::project::{PhotoRow, Project};
+use crate::project::{PhotoRow, Project, ProjectError, ShelfEdit, Undone, write_beside};
 
 /// Work that is done in the order of its asking.
 pub(super) enum IoJob {
@@ -25,6 +26,14 @@ pub(super) enum IoJob {
     SavePlan { plan: Box<PlanInfo>, path: PathBuf },
     ReadLayout,
     WriteLayout { text: String },
+    Shelf(ShelfEdit),
+    Export { sheet: Box<SheetInfo>, format: ExportFormat, path: PathBuf },
+}
+
+/// Those who know how to draw.
+pub(super) struct Savers {
+    pub save_plan: SavePlan,
+    pub save_sheet: SaveSheet,
 }
 
 /// What waits for an io thread.
@@ -89,20 +98,20 @@ pub(super) struct IoThread {
     pub shared: Arc<Shared>,
     pub queue: IoQueue,
     /// Only one of the threads has it: that one does the ordered work.
-    pub save_plan: Option<SavePlan>,
+    pub savers: Option<Savers>,
 }
 
 type Done = Result<Result<(), JobError>, Closed>;
 
 impl IoThread {
     pub fn run(self) {
-        while let Some(next) = self.queue.next(self.save_plan.is_some()) {
+        while let Some(next) = self.queue.next(self.savers.is_some()) {
             // Labels are saved even when there is no window left to tell.
             let told = match next {
                 Next::Thumbnail(photo, size_px) => self.thumbnail(photo, size_px),
                 Next::Ordered(job) => self.serve(job),
             };
-            if told.is_err() && self.save_plan.is_none() {
+            if told.is_err() && self.savers.is_none() {
                 return;
             }
         }
@@ -112,8 +121,6 @@ impl IoThread {
         let shared = &self.shared;
         match job {
             IoJob::Mark { query, mark } => shared.attempt(FailureOf::Labels, || self.mark(query, &mark)),
-            IoJob::Undo => shared.attempt(FailureOf::Labels, || self.change(|project| Ok(project.undo()?.is_some()))),
-            IoJob::Redo => shared.attempt(FailureOf::Labels, || self.change(|project| Ok(project.redo()?.is_some()))),
             IoJob::ReadLayout => shared.attempt(FailureOf::Layout, || match layout::read(&shared.data_dir) {
                 Ok(text) => shared.events.send(Event::LayoutRead { text }).map(Ok),
                 Err(error) => Ok(Err(error)),
@@ -121,9 +128,41 @@ impl IoThread {
             IoJob::WriteLayout { text } => {
                 shared.attempt(FailureOf::Layout, || Ok(layout::write(&shared.data_dir, &text)))
             }
+            IoJob::Undo => shared.attempt(FailureOf::Labels, || self.step(Project::undo_last)),
+            IoJob::Redo => shared.attempt(FailureOf::Labels, || self.step(Project::redo_last)),
+            IoJob::Shelf(edit) => shared.attempt(FailureOf::Shelf, || {
+                let mut changed = false;
+                let done = self.change(|project| {
+                    changed = project.apply_shelf(&edit)?;
+                    Ok(changed)
+                })?;
+                if changed {
+                    self.tell_shelf()?
+                }
+                Ok(done)
+            }),
+            IoJob::Export { sheet, format, path } => shared.attempt(FailureOf::Saving, || {
+                let Some(savers) = &self.savers else { return Ok(Ok(())) };
+                let write = |text: Result<String, String>| {
+                    let text = text.map_err(|reason| JobError::Export { reason, path: path.clone() })?;
+                    write_beside(&path, text.as_bytes())
+                        .map_err(|error| JobError::Export { reason: error.to_string(), path: path.clone() })
+                };
+                let written = match format {
+                    ExportFormat::Csv => write(Ok(export::csv(&sheet.lines))),
+                    ExportFormat::Json => write(export::json(&sheet.lines)),
+                    ExportFormat::Sheet => {
+                        (savers.save_sheet)(&sheet, &path).map_err(|sentence| JobError::Options { sentence })
+                    }
+                };
+                match written {
+                    Ok(()) => shared.events.send(Event::Saved { path: path.clone() }).map(Ok),
+                    Err(error) => Ok(Err(error)),
+                }
+            }),
             IoJob::SavePlan { plan, path } => shared.attempt(FailureOf::Saving, || {
-                let Some(save_plan) = &self.save_plan else { return Ok(Ok(())) };
-                let event = match save_plan(&plan, &path) {
+                let Some(savers) = &self.savers else { return Ok(Ok(())) };
+                let event = match (savers.save_plan)(&plan, &path) {
                     Ok(()) => Event::Saved { path },
                     Err(text) => {
                         Event::Failed(Failure { of: FailureOf::Saving, sentence: sentence(&text), details: None })
@@ -182,6 +221,26 @@ impl IoThread {
         // The window learns under which name the photo is part of the project; there may be none left to tell.
         let _ = self.shared.events.send(Event::QueryReady { query, photo: info });
         Ok((photo, crop, seen))
+    }
+
+    /// Undoes or redoes whatever was last, and tells what holds now.
+    fn step(&self, step: impl FnOnce(&mut Project) -> Result<Option<Undone>, ProjectError>) -> Done {
+        let mut of_shelf = false;
+        let done = self.change(|project| {
+            let undone = step(project)?;
+            of_shelf = matches!(undone, Some(Undone::Shelf(_)));
+            Ok(undone.is_some())
+        })?;
+        if of_shelf {
+            self.tell_shelf()?;
+        }
+        Ok(done)
+    }
+
+    fn tell_shelf(&self) -> Result<(), Closed> {
+        let Some(opened) = self.shared.opened.get() else { return Ok(()) };
+        self.shared.tell_rules(&opened)?;
+        self.shared.tell_past(&opened)
     }
 
     /// Changes labels and tells the window what holds now, also where nothing changed.
@@ -264,6 +323,11 @@ fn pick(dialog: &Dialog) -> Option<PathBuf> {
             .set_title(dialog.title())
             .set_file_name(suggested_name)
             .add_filter("CSV table", &["csv"])
+            .save_file(),
+        Dialog::Export { format, suggested_name } => rfd::FileDialog::new()
+            .set_title(dialog.title())
+            .set_file_name(suggested_name)
+            .add_filter(format.extension().to_uppercase(), &[format.extension()])
             .save_file(),
     }
 }

@@ -3,15 +3,15 @@
 use super::JobError;
 use super::types::{LabelState, Mark};
 use crate::domain::{CheckpointId, CropRect, LabelKey, LabelValue, PhotoId};
-use crate::project::Project;
+use crate::project::{Project, Undone};
 
 /// What the window shows of the labels.
 pub fn label_state(project: &Project, checkpoint: &CheckpointId) -> Result<LabelState, JobError> {
     Ok(LabelState {
         corrections: project.corrections()?,
         untrained: project.untrained(checkpoint)?,
-        undo: project.history().undo().map(str::to_owned),
-        redo: project.history().redo().map(str::to_owned),
+        undo: project.next_undo().map(Undone::into_says),
+        redo: project.next_redo()?.map(Undone::into_says),
     })
 }
 

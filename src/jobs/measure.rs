@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::JobError;
 use super::open::{Engine, Report};
 use super::search::{Search, Source};
+use super::shelve::Shelving;
 use crate::domain::{CropRect, MatchOptions, PhotoDomain, PhotoId, ProductId, Progress, Split, StopFlag};
 use crate::eval::metrics::recall_at;
 use crate::project::{Paths, Project};
@@ -79,7 +80,9 @@ fn relevance_of(engine: &Engine, paths: &Paths, query: &TestQuery, stop: &StopFl
     let whole = CropRect::whole(photo.width(), photo.height());
     let crop = query.crop.and_then(|crop| crop.clipped(photo.width(), photo.height())).unwrap_or(whole);
     let options = MatchOptions::default();
-    let search = Search { engine, photo: &photo, crop, options, limit: options.rerank, decode_ms: 0.0 };
+    let shelving = Shelving::default();
+    let limit = options.rerank;
+    let search = Search { engine, photo: &photo, crop, options, limit, decode_ms: 0.0, shelving: &shelving };
     let found = search.run(stop, |_| {})?;
     Ok(found.shown.hits.iter().map(|hit| hit.product == query.product).collect())
 }

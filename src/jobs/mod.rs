@@ -9,6 +9,7 @@ pub mod appraise;
 mod clipboard;
 pub mod clock;
 mod error;
+pub mod export;
 mod gallery;
 mod gate;
 pub mod intake;
@@ -20,10 +21,14 @@ pub mod learn;
 pub mod measure;
 pub mod models;
 pub mod open;
+pub mod past;
 mod queries;
 pub mod search;
 mod searcher;
 mod shared;
+mod shelf_types;
+pub mod shelve;
+mod shelver;
 mod train;
 pub mod types;
 mod wake;
@@ -36,7 +41,7 @@ pub use error::JobError;
 pub use latest::Latest;
 pub use types::*;
 pub use wake::WakeCallback;
-pub use workers::{SavePlan, Setup, StartError, Workers};
+pub use workers::{SavePlan, SaveSheet, Setup, SheetInfo, StartError, Workers};
 
 /// Runs work on a thread with a deep stack and waits for it; the work may borrow.
 pub fn with_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> std::io::Result<T> {

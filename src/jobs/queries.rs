@@ -8,7 +8,7 @@ use image::RgbImage;
 use super::open::Engine;
 use super::search::{Found, Known, Source};
 use super::types::QueryInfo;
-use crate::domain::{CheckpointId, CropRect, QueryId};
+use crate::domain::{CheckpointId, CropRect, QueryId, SearchId, ShelfOptions};
 
 /// How many are kept, and how many bytes of files.
 const KEPT: usize = 16;
@@ -30,6 +30,9 @@ pub struct Kept {
     /// What gave the answer. Other knobs and plans ask the same one, so that a gallery that grows meanwhile moves
     /// nothing on screen.
     pub engine: Option<Arc<Engine>>,
+    pub shelf: ShelfOptions,
+    /// The past search that this query runs again, until that is told.
+    pub again: Option<SearchId>,
     /// The answer, and of which model it is.
     pub found: Option<(CheckpointId, Found)>,
 }

@@ -9,11 +9,12 @@ use image::RgbImage;
 
 use super::JobError;
 use super::open::Engine;
+use super::shelve::Shelving;
 use super::types::{PlanInfo, QueryInfo};
 use crate::data;
 use crate::domain::{
-    CropRect, Hit, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, Ranking, SquarePicture, Stage,
-    StopFlag, Timings,
+    CropRect, Hit, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, Ranking, SquarePicture, StopFlag,
+    Timings,
 };
 use crate::index;
 use crate::nn::{CellFeatures, Encoder};
@@ -148,13 +149,15 @@ pub struct Search<'a> {
     pub limit: usize,
     /// Milliseconds that reading the photo took.
     pub decode_ms: f64,
+    /// Filters, rules and folding.
+    pub shelving: &'a Shelving,
 }
 
 /// What is kept of a finished search, so that other knobs do not encode again.
 #[derive(Clone, Debug)]
 pub struct Found {
     pub features: Arc<CellFeatures>,
-    /// All that the global stage gave, also beyond what is shown.
+    /// All that the global stage gave, also beyond what is shown; filtered, but without rules.
     pub global: Arc<Ranking>,
     pub shown: Arc<Ranking>,
 }
@@ -162,9 +165,9 @@ pub struct Found {
 impl Search<'_> {
     /// Both stages. `on_global` is called with the first one's answer, as soon as it is there.
     pub fn run(&self, stop: &StopFlag, mut on_global: impl FnMut(&Found)) -> Result<Found, JobError> {
-        let found = self.rank_globally(self.encode(stop)?);
+        let found = self.rank_globally(self.encode(stop)?)?;
         on_global(&found);
-        rerank(self.engine, &found, &self.options, self.limit, stop)
+        rerank(self.engine, &found, &self.options, self.limit, self.shelving, stop)
     }
 
     /// The searched part's features, with the milliseconds that they took.
@@ -179,9 +182,9 @@ impl Search<'_> {
     }
 
     /// The first stage alone.
-    pub fn rank_globally(&self, encoded: Encoded) -> Found {
+    pub fn rank_globally(&self, encoded: Encoded) -> Result<Found, JobError> {
         let spent = Timings { decode: self.decode_ms, encode: encoded.ms, ..Timings::default() };
-        rank_globally(self.engine, encoded.features, &self.options, self.limit, spent)
+        rank_globally(self.engine, encoded.features, &self.options, self.limit, spent, self.shelving)
     }
 }
 
@@ -198,50 +201,58 @@ fn rank_globally(
     options: &MatchOptions,
     limit: usize,
     spent: Timings,
-) -> Found {
+    shelving: &Shelving,
+) -> Result<Found, JobError> {
     let start = Instant::now();
-    let mut global = engine.searcher.search_global(&features, limit.max(options.rerank), options);
+    let mut global = engine.searcher.search_within(&features, limit.max(options.rerank), options, shelving.pass());
+    let mut shown = shelving.finish(engine, &features, &global, options, limit, &StopFlag::new())?;
     let global_ms = ms_since(start);
     global.timings =
         Timings { global: global_ms, structural: 0.0, total: spent.decode + spent.encode + global_ms, ..spent };
-    let global = Arc::new(global);
-    Found { features, shown: Arc::new(cut(&global, limit)), global }
+    shown.timings = global.timings;
+    Ok(Found { features, shown: Arc::new(shown), global: Arc::new(global) })
 }
 
-/// The second stage, also for other knobs. Without anything to re-rank the global order is the answer.
+/// The first stage once more under other filters; the features stay.
+pub fn refilter(
+    engine: &Engine,
+    found: &Found,
+    options: &MatchOptions,
+    limit: usize,
+    shelving: &Shelving,
+) -> Result<Found, JobError> {
+    rank_globally(engine, Arc::clone(&found.features), options, limit, found.global.timings, shelving)
+}
+
+/// The second stage, also for other knobs, over what the filters of `found` let pass. Without anything to re-rank the
+/// global order is the answer.
 pub fn rerank(
     engine: &Engine,
     found: &Found,
     options: &MatchOptions,
     limit: usize,
+    shelving: &Shelving,
     stop: &StopFlag,
 ) -> Result<Found, JobError> {
     options.check().map_err(|sentence| JobError::Options { sentence })?;
     let start = Instant::now();
     // More candidates may be wanted than were kept.
-    let enough = found.global.hits.len() >= limit.max(options.rerank).min(engine.searcher.index().len());
-    let base = if enough {
-        Found {
-            features: Arc::clone(&found.features),
-            global: Arc::clone(&found.global),
-            shown: Arc::clone(&found.shown),
-        }
+    let enough = found.global.hits.len() >= limit.max(options.rerank).min(shelving.passing(engine.searcher.index()));
+    let base = if enough { found.clone() } else { refilter(engine, found, options, limit, shelving)? };
+    let mut free = if options.rerank == 0 {
+        Ranking { options: *options, ..(*base.global).clone() }
     } else {
-        rank_globally(engine, Arc::clone(&found.features), options, limit, found.global.timings)
+        let ranking = engine.searcher.rerank_given(&base.features, &base.global, options, stop);
+        // Stopped half way there is no ranking.
+        ranking.filter(|_| !stop.is_stopped()).ok_or(JobError::Stopped)?
     };
-    if options.rerank == 0 {
-        let global = Ranking { options: *options, ..(*base.global).clone() };
-        return Ok(Found { shown: Arc::new(cut(&global, limit)), ..base });
+    free.timings = base.global.timings;
+    let mut shown = shelving.finish(engine, &base.features, &free, options, limit, stop)?;
+    if options.rerank > 0 {
+        let (structural, spent) = (ms_since(start), base.global.timings);
+        shown.timings = Timings { structural, total: spent.decode + spent.encode + spent.global + structural, ..spent };
     }
-    let mut ranking = engine.searcher.rerank(&base.features, &base.global, options, stop);
-    // Stopped half way, the ranking comes back as it was.
-    if ranking.stage != Stage::Structural || stop.is_stopped() {
-        return Err(JobError::Stopped);
-    }
-    let structural = ms_since(start);
-    let spent = base.global.timings;
-    ranking.timings = Timings { structural, total: spent.decode + spent.encode + spent.global + structural, ..spent };
-    Ok(Found { shown: Arc::new(cut(&ranking, limit)), ..base })
+    Ok(Found { shown: Arc::new(shown), ..base })
 }
 
 /// One line per finished search, for whoever follows the log.
@@ -298,10 +309,6 @@ pub fn make_plan(request: PlanRequest<'_>) -> Result<PlanInfo, JobError> {
 pub fn square(photo: &RgbImage, crop: Option<CropRect>) -> SquarePicture {
     let (square, content) = data::letterbox(photo, crop, PLAN_SIDE_PX);
     SquarePicture { pixels: Arc::new(data::pixels(&square)), content }
-}
-
-fn cut(ranking: &Ranking, limit: usize) -> Ranking {
-    Ranking { hits: ranking.hits.iter().take(limit).cloned().collect(), ..ranking.clone() }
 }
 
 pub(super) fn ms_since(start: Instant) -> f64 {

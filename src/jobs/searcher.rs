@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use image::RgbImage;
 
 use super::JobError;
@@ -19,18 +19,65 @@ use super::search::{
     self, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
 };
 use super::shared::{Closed, Opened, Shared};
-use super::types::{Event, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, SearchRequest};
-use crate::domain::{CheckpointId, MatchOptions, PhotoId, Progress, QueryId, Ranking, StopFlag};
+use super::types::{Event, ExportFormat, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, SearchRequest};
+use crate::domain::{
+    CheckpointId, Filters, MatchOptions, PhotoId, Progress, QueryId, Ranking, SearchId, ShelfOptions, StopFlag,
+};
 use crate::project::{Paths, Project, Session};
 use crate::synth::SampleSpec;
 
 pub(super) enum SearchJob {
-    Open { path: Option<PathBuf>, stop: StopFlag },
-    Use { checkpoint: CheckpointId, stop: StopFlag },
-    Search { request: SearchRequest, stop: StopFlag, rank_stop: StopFlag, passage: Passage },
-    Rerank { query: QueryId, options: MatchOptions, stop: StopFlag, passage: Passage },
-    Plan { query: QueryId, photo: PhotoId, options: MatchOptions, stop: StopFlag },
-    Save { query: QueryId, photo: PhotoId, options: MatchOptions, path: PathBuf },
+    Open {
+        path: Option<PathBuf>,
+        stop: StopFlag,
+    },
+    Use {
+        checkpoint: CheckpointId,
+        stop: StopFlag,
+    },
+    Search {
+        request: SearchRequest,
+        stop: StopFlag,
+        rank_stop: StopFlag,
+        passage: Passage,
+    },
+    Rerank {
+        query: QueryId,
+        options: MatchOptions,
+        stop: StopFlag,
+        passage: Passage,
+    },
+    Plan {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+        stop: StopFlag,
+    },
+    Save {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+        path: PathBuf,
+    },
+    Arrange {
+        query: QueryId,
+        options: MatchOptions,
+        shelf: ShelfOptions,
+        limit: usize,
+        stop: StopFlag,
+        passage: Passage,
+    },
+    Facets {
+        filters: Filters,
+    },
+    SavePast {
+        id: SearchId,
+    },
+    Export {
+        query: QueryId,
+        format: ExportFormat,
+        path: PathBuf,
+    },
 }
 
 pub(super) struct SearchThread {
@@ -42,10 +89,16 @@ pub(super) struct SearchThread {
     pub asked_before: Cell<bool>,
     /// Tends a person's own folder of photos.
     pub gallery: Sender<GalleryJob>,
+    /// A query whose newest settings are not yet noted among the past searches.
+    pub unnoted: Cell<Option<QueryId>>,
 }
 
+/// How long a query's settings must rest before they are noted.
+const REST: Duration = Duration::from_secs(1);
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
 /// What a job gives: a sentence for the window, or the news that there is no window any more.
-type Done = Result<Result<(), JobError>, Closed>;
+pub(super) type Done = Result<Result<(), JobError>, Closed>;
 
 /// `?` for the inner of the two results.
 macro_rules! attempt {
@@ -59,16 +112,38 @@ macro_rules! attempt {
 
 impl SearchThread {
     pub fn run(self, jobs: &Receiver<SearchJob>) {
-        while let Ok(job) = jobs.recv() {
-            if self.serve(job).is_err() {
-                return;
+        loop {
+            let rest = if self.unnoted.get().is_some() { REST } else { FOR_EVER };
+            let done = match jobs.recv_timeout(rest) {
+                Ok(job) => self.serve(job),
+                Err(RecvTimeoutError::Timeout) => self.note_unnoted(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if done.is_err() {
+                break;
             }
         }
+        // The window may be gone; what it searched for is noted all the same.
+        let _ = self.note_unnoted();
     }
 
     fn serve(&self, job: SearchJob) -> Result<(), Closed> {
         let shared = &self.shared;
+        if matches!(job, SearchJob::Open { .. } | SearchJob::Use { .. } | SearchJob::Search { .. }) {
+            self.note_unnoted()?;
+        }
         match job {
+            SearchJob::Arrange { query, options, shelf, limit, stop, passage } => {
+                let done =
+                    shared.attempt(FailureOf::Query(query), || self.arrange(query, &options, (shelf, limit), &stop));
+                shared.leave(passage);
+                done
+            }
+            SearchJob::Facets { filters } => shared.attempt(FailureOf::Shelf, || self.facets(&filters)),
+            SearchJob::SavePast { id } => shared.attempt(FailureOf::Shelf, || self.save_past(id)),
+            SearchJob::Export { query, format, path } => {
+                shared.attempt(FailureOf::Saving, || self.export(query, format, path))
+            }
             SearchJob::Open { path, stop } => {
                 let done = shared.attempt(FailureOf::Project, || self.open(path.as_deref(), &stop));
                 shared.prepare(None);
@@ -138,7 +213,8 @@ impl SearchThread {
                 let own = project.paths().gallery().is_some();
                 let ready = if own {
                     // What is indexed can be searched at once; the gallery thread goes on with the rest.
-                    Plan::of(&project, None, &shared.model_dirs, &shared.device).and_then(|plan| plan.without_indexing(stop))
+                    Plan::of(&project, None, &shared.model_dirs, &shared.device)
+                        .and_then(|plan| plan.without_indexing(stop))
                 } else {
                     make_ready(&project, None, &shared.model_dirs, &shared.device, stop, &report)
                 };
@@ -244,26 +320,30 @@ impl SearchThread {
             crop,
             limit: request.limit,
             engine: Some(Arc::clone(&engine)),
+            shelf: request.shelf.clone(),
+            again: request.again,
             found: None,
         });
         if shared.is_stale(query) {
             return Ok(Ok(()));
         }
         shared.events.send(Event::QueryReady { query, photo: info })?;
-        let search =
-            Search { engine: &engine, photo: &photo, crop, options: request.options, limit: request.limit, decode_ms };
+        let shelving = attempt!(self.shelving(&opened, &engine, &request.shelf));
+        let (options, limit) = (request.options, request.limit);
+        let search = Search { engine: &engine, photo: &photo, crop, options, limit, decode_ms, shelving: &shelving };
         // The second stage listens to its own flag, which other knobs set too.
-        let global = search.rank_globally(attempt!(search.encode(stop)));
+        let global = attempt!(search.rank_globally(attempt!(search.encode(stop))));
         self.keep(query, &engine, &global);
         self.send_ranking(&opened, query, &global.shown)?;
-        if request.options.rerank == 0 {
+        if options.rerank == 0 {
             log_finished(&source, &global.shown);
-            return Ok(Ok(()));
+            return self.note(&opened, query);
         }
-        let found = attempt!(search::rerank(&engine, &global, &request.options, request.limit, rank_stop));
+        let found = attempt!(search::rerank(&engine, &global, &options, limit, &shelving, rank_stop));
         self.keep(query, &engine, &found);
         log_finished(&source, &found.shown);
-        self.send_ranking(&opened, query, &found.shown).map(Ok)
+        self.send_ranking(&opened, query, &found.shown)?;
+        self.note(&opened, query)
     }
 
     fn rerank(&self, query: QueryId, options: &MatchOptions, stop: &StopFlag) -> Done {
@@ -273,9 +353,11 @@ impl SearchThread {
         let opened = attempt!(self.shared.opened());
         let kept = attempt!(self.kept(query));
         let engine = engine_of(&kept, &opened);
+        let shelving = attempt!(self.shelving(&opened, &engine, &kept.shelf));
         let found = attempt!(self.found_with(&kept, &engine, options));
-        let found = attempt!(search::rerank(&engine, &found, options, kept.limit, stop));
+        let found = attempt!(search::rerank(&engine, &found, options, kept.limit, &shelving, stop));
         self.keep(query, &engine, &found);
+        self.unnoted.set(Some(query));
         self.send_ranking(&opened, query, &found.shown).map(Ok)
     }
 
@@ -304,26 +386,33 @@ impl SearchThread {
         })
     }
 
-    fn kept(&self, query: QueryId) -> Result<Kept, JobError> {
+    pub(super) fn kept(&self, query: QueryId) -> Result<Kept, JobError> {
         self.shared.queries().get(query).ok_or(JobError::Forgotten { query })
     }
 
-    fn keep(&self, query: QueryId, engine: &Engine, found: &Found) {
+    pub(super) fn keep(&self, query: QueryId, engine: &Engine, found: &Found) {
         let found = (engine.checkpoint().clone(), found.clone());
         self.shared.queries().update(query, |kept| kept.found = Some(found));
     }
 
     /// What the first stage gave, made anew where another model searches by now.
-    fn found_with(&self, kept: &Kept, engine: &Engine, options: &MatchOptions) -> Result<Found, JobError> {
+    pub(super) fn found_with(&self, kept: &Kept, engine: &Engine, options: &MatchOptions) -> Result<Found, JobError> {
         if let Some((checkpoint, found)) = &kept.found
             && checkpoint == engine.checkpoint()
         {
             return Ok(found.clone());
         }
         let photo = self.pixels_of(kept)?;
-        let search =
-            Search { engine, photo: &photo, crop: kept.crop, options: *options, limit: kept.limit, decode_ms: 0.0 };
-        let found = search.rank_globally(search.encode(&StopFlag::new())?);
+        let search = Search {
+            engine,
+            photo: &photo,
+            crop: kept.crop,
+            options: *options,
+            limit: kept.limit,
+            decode_ms: 0.0,
+            shelving: &self.shelving(&*self.shared.opened()?, engine, &kept.shelf)?,
+        };
+        let found = search.rank_globally(search.encode(&StopFlag::new())?)?;
         self.keep(kept.query, engine, &found);
         Ok(found)
     }
@@ -350,7 +439,7 @@ impl SearchThread {
         Ok((Arc::new(source), Arc::new(photo)))
     }
 
-    fn send_ranking(&self, opened: &Opened, query: QueryId, ranking: &Arc<Ranking>) -> Result<(), Closed> {
+    pub(super) fn send_ranking(&self, opened: &Opened, query: QueryId, ranking: &Arc<Ranking>) -> Result<(), Closed> {
         if self.shared.is_stale(query) {
             return Ok(());
         }
@@ -366,7 +455,7 @@ impl SearchThread {
 }
 
 /// What answered a query, as long as its model is the present one.
-fn engine_of(kept: &Kept, opened: &Opened) -> Arc<Engine> {
+pub(super) fn engine_of(kept: &Kept, opened: &Opened) -> Arc<Engine> {
     let present = opened.engine.get();
     match &kept.engine {
         Some(engine) if engine.checkpoint() == present.checkpoint() => Arc::clone(engine),

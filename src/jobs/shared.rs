@@ -15,9 +15,10 @@ use super::labels::label_state;
 use super::latest::Latest;
 use super::open::{Engine, summarise};
 use super::queries::QueryBook;
-use super::types::{Event, Failure, FailureOf, LabelState, TrainProgress};
+use super::shelve::{Catalogue, CatalogueCache};
+use super::types::{Event, Failure, FailureOf, LabelState, ShelfEvent, TrainProgress};
 use super::wake::Wake;
-use crate::domain::{Progress, QueryId, StopFlag};
+use crate::domain::{Filters, Progress, QueryId, StopFlag};
 use crate::project::{Paths, Project};
 
 /// The window is gone, so a worker ends.
@@ -76,6 +77,7 @@ pub(super) struct Shared {
     pub gallery_stop: Latest<StopFlag>,
     /// The window is gone.
     pub closing: StopFlag,
+    pub catalogue: CatalogueCache,
     pub model_dirs: Vec<PathBuf>,
     pub device: Device,
 }
@@ -118,8 +120,38 @@ impl Shared {
         let engine = opened.engine.get();
         let summary = summarise(&opened.project(), &engine, &self.model_dirs);
         match summary {
-            Ok(summary) => self.events.send(Event::ProjectOpened(Arc::new(summary))),
-            Err(error) => self.fail(&error, FailureOf::Project),
+            Ok(summary) => self.events.send(Event::ProjectOpened(Arc::new(summary)))?,
+            Err(error) => return self.fail(&error, FailureOf::Project),
+        }
+        self.attempt(FailureOf::Shelf, || {
+            self.tell_rules(opened)?;
+            self.tell_past(opened)?;
+            let facets = self.catalogue(opened, &engine).map(|catalogue| catalogue.columns.facets(&Filters::default()));
+            match facets {
+                Ok(facets) => self.events.send(Event::Shelf(ShelfEvent::Facets(Arc::new(facets)))).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        })
+    }
+
+    /// What is known of the products beside the index of an engine.
+    pub fn catalogue(&self, opened: &Opened, engine: &Engine) -> Result<Arc<Catalogue>, JobError> {
+        self.catalogue.get(&opened.project(), engine.searcher.index())
+    }
+
+    pub fn tell_rules(&self, opened: &Opened) -> Result<(), Closed> {
+        let rules = opened.project().rules();
+        match rules {
+            Ok(rules) => self.events.send(Event::Shelf(ShelfEvent::Rules(Arc::new(rules)))),
+            Err(error) => self.fail(&error.into(), FailureOf::Shelf),
+        }
+    }
+
+    pub fn tell_past(&self, opened: &Opened) -> Result<(), Closed> {
+        let past = opened.project().past_searches();
+        match past {
+            Ok(past) => self.events.send(Event::Shelf(ShelfEvent::Past(Arc::new(past)))),
+            Err(error) => self.fail(&error.into(), FailureOf::Shelf),
         }
     }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use crate::domain::{
     CheckpointId, CropRect, Hit, Label, LabelKey, LabelValue, MatchOptions, PairMatch, PhotoId, Pixels, ProductId,
-    ProductRecord, Progress, QueryId, Ranking, RunId, SquarePicture,
+    ProductRecord, Progress, QueryId, Ranking, RunId, SearchId, ShelfOptions, SquarePicture,
 };
 
+pub use super::shelf_types::{ExportFormat, ExportLine, ShelfEvent, ShelfRequest};
 pub use gallery::{GalleryEvent, GalleryRequest, GalleryState};
 
 /// The window's only way to get work done. Tests put a scripted one in its place.
@@ -47,6 +48,10 @@ pub struct SearchRequest {
     pub options: MatchOptions,
     /// How many hits are wanted.
     pub limit: usize,
+    /// Filters, rules and folding.
+    pub shelf: ShelfOptions,
+    /// The past search that this runs again; answered by `ShelfEvent::Again` too.
+    pub again: Option<SearchId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +94,7 @@ pub enum Request {
     },
     Undo,
     Redo,
+    Shelf(ShelfRequest),
     /// Fine-tunes the present model on all corrections; answered by `Event::TrainEnded`.
     TrainOnCorrections,
     StopTraining,
@@ -119,6 +125,10 @@ pub enum Dialog {
     SaveReport {
         suggested_name: String,
     },
+    Export {
+        format: ExportFormat,
+        suggested_name: String,
+    },
 }
 
 impl Dialog {
@@ -131,6 +141,7 @@ impl Dialog {
             Self::OpenGallery => "Open a folder of product photos",
             Self::OpenList => "Read attributes from a list",
             Self::SaveReport { .. } => "Save what was skipped as a table",
+            Self::Export { .. } => "Export the result list",
         }
     }
 
@@ -138,7 +149,9 @@ impl Dialog {
     pub fn suggested_name(&self) -> Option<&str> {
         match self {
             Self::OpenPhoto | Self::OpenProject | Self::OpenGallery | Self::OpenList => None,
-            Self::SavePlan { suggested_name } | Self::SaveReport { suggested_name } => Some(suggested_name),
+            Self::SavePlan { suggested_name }
+            | Self::SaveReport { suggested_name }
+            | Self::Export { suggested_name, .. } => Some(suggested_name),
         }
     }
 }
@@ -196,6 +209,7 @@ pub enum Event {
         path: PathBuf,
     },
     LabelsChanged(Arc<LabelState>),
+    Shelf(ShelfEvent),
     TrainEnded(Arc<TrainReport>),
     /// `None` where none was written yet.
     LayoutRead {
@@ -310,6 +324,8 @@ pub enum FailureOf {
     Plan(QueryId, PhotoId),
     Saving,
     Labels,
+    /// Filters, rules, past searches.
+    Shelf,
     Training,
     Model,
     Layout,

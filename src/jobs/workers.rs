@@ -12,22 +12,38 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::gallery::{GalleryJob, GalleryThread};
 use super::gate::Gate;
-use super::io::{IoJob, IoQueue, IoThread, ask_path};
+use super::io::{IoJob, IoQueue, IoThread, Savers, ask_path};
 use super::latest::Latest;
 use super::models::shipped_model_dirs;
 use super::queries::QueryBook;
 use super::searcher::{SearchJob, SearchThread};
 use super::shared::{Events, Shared};
+use super::shelve::CatalogueCache;
 use super::train::{STACK_BYTES, TrainJob, TrainThread};
-use super::types::{Activity, Backend, Event, GalleryRequest, PlanInfo, Request, TrainProgress};
+use super::types::{
+    Activity, Backend, Event, ExportLine, GalleryRequest, PlanInfo, QueryInfo, Request, ShelfRequest, TrainProgress,
+};
 use super::wake::{Wake, WakeCallback};
-use crate::domain::StopFlag;
+use crate::domain::{Ranking, StopFlag};
 use crate::nn::{NnError, device};
 use crate::project::data_dir;
 use crate::synth::SampleSpec;
 
 /// Draws a plan into a file; given by whoever knows how to draw. The error is a sentence.
 pub type SavePlan = Box<dyn Fn(&PlanInfo, &Path) -> Result<(), String> + Send>;
+
+/// What a sheet of results shows.
+pub struct SheetInfo {
+    pub query: Arc<QueryInfo>,
+    pub ranking: Arc<Ranking>,
+    pub lines: Vec<ExportLine>,
+    /// Where the photos of the hits lie, in their order.
+    pub photos: Vec<PathBuf>,
+    pub model: String,
+}
+
+/// Draws a result list into a PNG file; given like `SavePlan`.
+pub type SaveSheet = Box<dyn Fn(&SheetInfo, &Path) -> Result<(), String> + Send>;
 
 /// Events that wait for the window at most.
 const EVENTS: usize = 64;
@@ -45,19 +61,21 @@ pub struct Setup {
     /// What the sample is, where it has to be drawn.
     pub sample: SampleSpec,
     pub save_plan: SavePlan,
+    pub save_sheet: SaveSheet,
     /// Told that there is something new, at most 30 times a second, from any thread.
     pub wake: WakeCallback,
 }
 
 impl Setup {
     /// The usual places on this machine.
-    pub fn new(save_plan: SavePlan, wake: WakeCallback) -> Self {
+    pub fn new(save_plan: SavePlan, save_sheet: SaveSheet, wake: WakeCallback) -> Self {
         Self {
             data_dir: data_dir(),
             model_dirs: shipped_model_dirs(),
             device: "auto".to_owned(),
             sample: SampleSpec::default(),
             save_plan,
+            save_sheet,
             wake,
         }
     }
@@ -104,7 +122,7 @@ pub struct Workers {
 
 impl Workers {
     pub fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { data_dir, model_dirs, device, sample, save_plan, wake } = setup;
+        let Setup { data_dir, model_dirs, device, sample, save_plan, save_sheet, wake } = setup;
         let device = device::pick(&device)?;
         let (wake, wake_thread) = Wake::start(wake)?;
         let (event_sender, events) = bounded(EVENTS);
@@ -120,6 +138,7 @@ impl Workers {
             data_dir: data_dir.clone(),
             gallery_stop: Latest::new(StopFlag::new()),
             closing: StopFlag::new(),
+            catalogue: CatalogueCache::default(),
             model_dirs,
             device,
         });
@@ -147,16 +166,18 @@ impl Workers {
             sample,
             asked_before: Cell::new(false),
             gallery: gallery_sender,
+            unnoted: Cell::new(None),
         };
         workers.spawn("search", None, move || search.run(&search_jobs))?;
         let train = TrainThread { shared: Arc::clone(&shared) };
         workers.spawn("train", Some(STACK_BYTES), move || train.run(&train_jobs))?;
         let gallery = GalleryThread { shared: Arc::clone(&shared) };
         workers.spawn("gallery", None, move || gallery.run(&gallery_jobs))?;
-        let first = IoThread { shared: Arc::clone(&shared), queue: io.clone(), save_plan: Some(save_plan) };
+        let first =
+            IoThread { shared: Arc::clone(&shared), queue: io.clone(), savers: Some(Savers { save_plan, save_sheet }) };
         workers.spawn("io", None, move || first.run())?;
         if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 2) {
-            let second = IoThread { shared, queue: io, save_plan: None };
+            let second = IoThread { shared, queue: io, savers: None };
             workers.spawn("io-2", None, move || second.run())?;
         }
         Ok(workers)
@@ -224,6 +245,17 @@ impl Backend for Workers {
                 }
             }
             Request::Mark { query, mark } => self.io.push(IoJob::Mark { query, mark }),
+            Request::Shelf(ShelfRequest::Edit(edit)) => self.io.push(IoJob::Shelf(edit)),
+            Request::Shelf(ShelfRequest::Arrange { query, options, shelf, limit }) => {
+                let stop = renew(&mut self.flags.rank);
+                let passage = self.shared.gate.enter();
+                self.to_search(SearchJob::Arrange { query, options, shelf, limit, stop, passage });
+            }
+            Request::Shelf(ShelfRequest::Facets { filters }) => self.to_search(SearchJob::Facets { filters }),
+            Request::Shelf(ShelfRequest::Save { id }) => self.to_search(SearchJob::SavePast { id }),
+            Request::Shelf(ShelfRequest::Export { query, format, path }) => {
+                self.to_search(SearchJob::Export { query, format, path });
+            }
             Request::Undo => self.io.push(IoJob::Undo),
             Request::Redo => self.io.push(IoJob::Redo),
             Request::TrainOnCorrections => {

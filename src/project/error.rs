@@ -28,6 +28,8 @@ pub enum ProjectError {
     Damaged { source: rusqlite::Error, path: PathBuf },
     #[error("the label log was changed outside of Seamline at entry {entry}: {}", path.display())]
     LogChanged { entry: i64, path: PathBuf },
+    #[error("the log of rules and searches was changed outside of Seamline at entry {entry}: {}", path.display())]
+    ShelfLogChanged { entry: i64, path: PathBuf },
     #[error("the disk is full, so the change was not saved: {}", path.display())]
     DiskFull { source: rusqlite::Error, path: PathBuf },
     #[error("nothing can be saved in this project, because {why}: {}", path.display())]

@@ -315,7 +315,7 @@ fn given_label(connection: &Connection, path: &Path, key: &LabelKey) -> Result<O
     Ok(value.map(|value| Label { key: key.clone(), value, origin: Origin::Given }))
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     // A clock before 1970 is no reason to lose a label.
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

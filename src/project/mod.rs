@@ -17,6 +17,7 @@ mod manifest;
 mod paths;
 mod photos;
 mod session;
+mod shelf;
 mod store;
 
 #[cfg(test)]
@@ -31,4 +32,5 @@ pub use history::History;
 pub use paths::{Paths, data_dir, sample_dir, write_beside};
 pub use photos::{MissingPhotos, PhotoRow};
 pub use session::Session;
+pub use shelf::{ShelfEdit, ShelfHistory, Undone};
 pub use store::{Counts, Project};

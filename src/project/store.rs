@@ -8,13 +8,13 @@ use refinery::{Migration, Runner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::lock::{Access, acquire};
-use super::{History, Paths, ProjectError, labels};
+use super::{History, Paths, ProjectError, ShelfHistory, labels, shelf};
 use crate::domain::CheckpointId;
 
 /// "Seam" in ASCII, in the header of every `project.db`.
 const APPLICATION_ID: i64 = 0x5365_616d;
 /// The newest layout that this program knows.
-pub(super) const LAYOUT: i64 = 1;
+pub(super) const LAYOUT: i64 = 2;
 
 /// An open project. One process writes at a time; a second one opens it to read.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Project {
     pub(super) database: PathBuf,
     pub(super) connection: Connection,
     pub(super) history: History,
+    pub(super) shelf: ShelfHistory,
     pub(super) author: String,
     name: String,
     read_only: Option<String>,
@@ -190,10 +191,20 @@ impl Project {
             }
             Err(error) => return Err(error),
         };
+        let shelf = match shelf::follow_shelf(&connection, &database) {
+            Ok(shelf) => shelf,
+            Err(ProjectError::ShelfLogChanged { entry, .. }) => {
+                read_only =
+                    Some(format!("its log of rules and searches was changed outside of Seamline at entry {entry}"));
+                ShelfHistory::default()
+            }
+            Err(error) => return Err(error),
+        };
         let mut project = Self {
             name: String::new(),
             author: person(),
             history,
+            shelf,
             read_only,
             paths,
             database,
@@ -272,11 +283,14 @@ fn layout_of(connection: &Connection) -> rusqlite::Result<i64> {
 fn migrate(connection: &mut Connection, database: &Path) -> Result<(), ProjectError> {
     let failed =
         |source: refinery::Error| ProjectError::Migration { source: Box::new(source), path: database.to_owned() };
-    let migrations = [("V1__initial", include_str!("migrations/V1__initial.sql"))]
-        .map(|(name, sql)| Migration::unapplied(name, sql))
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
+    let migrations = [
+        ("V1__initial", include_str!("migrations/V1__initial.sql")),
+        ("V2__shelf", include_str!("migrations/V2__shelf.sql")),
+    ]
+    .map(|(name, sql)| Migration::unapplied(name, sql))
+    .into_iter()
+    .collect::<Result<Vec<_>, _>>()
+    .map_err(failed)?;
     Runner::new(&migrations).run(connection).map_err(failed)?;
     Ok(())
 }

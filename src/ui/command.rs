@@ -7,6 +7,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::fonts::icon;
 use super::gallery::GalleryCommand;
 use super::layout::{Layout, Pane};
+use super::shelf::ShelfCommand;
 use super::state::{Pointed, Ribbons, View};
 use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
 use crate::jobs::types::Mark;
@@ -34,6 +35,8 @@ pub enum Command {
     SetLayout(Box<Layout>),
     ShowPane(Pane),
     Gallery(GalleryCommand),
+    /// Filters, rules, past searches and the compare tray.
+    Shelf(ShelfCommand),
 }
 
 /// An entry of the table.
@@ -72,6 +75,19 @@ pub enum Action {
     ReadList,
     SkippedReport,
     SearchAgain,
+    Filter,
+    ClearFilters,
+    FoldDuplicates,
+    Expand,
+    WithoutRules,
+    Pin,
+    Boost,
+    Bury,
+    Exclude,
+    Compare,
+    OpenCompare,
+    Export,
+    SaveSearch,
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -79,18 +95,20 @@ pub enum Action {
 pub enum Group {
     Photo,
     Results,
+    Shelf,
     Plan,
     Corrections,
     Window,
 }
 
 impl Group {
-    pub const ALL: [Self; 5] = [Self::Photo, Self::Results, Self::Plan, Self::Corrections, Self::Window];
+    pub const ALL: [Self; 6] = [Self::Photo, Self::Results, Self::Shelf, Self::Plan, Self::Corrections, Self::Window];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Photo => "Photo",
             Self::Results => "Results",
+            Self::Shelf => "Filters and rules",
             Self::Plan => "Plan",
             Self::Corrections => "Corrections",
             Self::Window => "Window",
@@ -112,6 +130,10 @@ const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
+const fn shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::SHIFT, key)
+}
+
 const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
@@ -121,7 +143,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 impl Action {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 46] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -155,6 +177,19 @@ impl Action {
         Self::ReadList,
         Self::SkippedReport,
         Self::SearchAgain,
+        Self::Filter,
+        Self::ClearFilters,
+        Self::FoldDuplicates,
+        Self::Expand,
+        Self::WithoutRules,
+        Self::Pin,
+        Self::Boost,
+        Self::Bury,
+        Self::Exclude,
+        Self::Compare,
+        Self::OpenCompare,
+        Self::Export,
+        Self::SaveSearch,
     ];
 
     pub fn entry(self) -> Entry {
@@ -361,6 +396,97 @@ impl Action {
                 Group::Results,
                 const { &[key(Key::F5)] },
             ),
+            Self::Filter => entry(
+                "Filter…",
+                "Choose which products are shown, by kind, colour, price or any other column",
+                icon::FUNNEL,
+                Group::Shelf,
+                const { &[key(Key::F)] },
+            ),
+            Self::ClearFilters => entry(
+                "Clear filters",
+                "Show products of every kind again",
+                icon::X,
+                Group::Shelf,
+                const { &[shift(Key::F)] },
+            ),
+            Self::FoldDuplicates => entry(
+                "Fold near duplicates",
+                "Show one tile for photos of one product, near duplicates and colourways; again to show all",
+                icon::STACK,
+                Group::Results,
+                const { &[key(Key::G)] },
+            ),
+            Self::Expand => entry(
+                "Show what is folded",
+                "Show all that stands behind this tile; again to hide it",
+                icon::STACK,
+                Group::Results,
+                const { &[key(Key::E)] },
+            ),
+            Self::WithoutRules => entry(
+                "Without rules",
+                "Show the order as it would be without merchandising rules; again for the order with them",
+                icon::SCALES,
+                Group::Shelf,
+                const { &[key(Key::R)] },
+            ),
+            Self::Pin => entry(
+                "Pin here",
+                "Keep this product at its present rank in every search; again to take it back",
+                icon::PIN,
+                Group::Shelf,
+                const { &[key(Key::P)] },
+            ),
+            Self::Boost => entry(
+                "Boost",
+                "Add 0.10 to this product's score in every search; again to take it back",
+                icon::TREND_UP,
+                Group::Shelf,
+                const { &[key(Key::B)] },
+            ),
+            Self::Bury => entry(
+                "Bury",
+                "Take 0.10 from this product's score in every search; again to take it back",
+                icon::TREND_DOWN,
+                Group::Shelf,
+                const { &[shift(Key::B)] },
+            ),
+            Self::Exclude => entry(
+                "Exclude",
+                "Show this product in no search; Undo or the list of rules brings it back",
+                icon::PROHIBIT,
+                Group::Shelf,
+                const { &[key(Key::X)] },
+            ),
+            Self::Compare => entry(
+                "Compare",
+                "Put this product beside others, up to four; again to take it away",
+                icon::COLUMNS,
+                Group::Results,
+                const { &[key(Key::C)] },
+            ),
+            Self::OpenCompare => entry(
+                "Compare side by side",
+                "Show the chosen products side by side",
+                icon::COLUMNS,
+                Group::Results,
+                const { &[shift(Key::C)] },
+            ),
+            Self::Export => entry(
+                "Export…",
+                "Write the result list into a file",
+                icon::EXPORT,
+                Group::Results,
+                const { &[ctrl(Key::E)] },
+            ),
+            Self::SaveSearch => entry(
+                "Save search",
+                "Keep this search with its photo, part, settings and filters; again to let it go",
+                icon::STAR,
+                Group::Photo,
+                const { &[ctrl(Key::D)] },
+            ),
         }
     }
 
@@ -397,7 +523,8 @@ pub fn take_shortcuts(ctx: &egui::Context, arrows_taken: bool) -> Vec<Action> {
     if ctx.text_edit_focused() {
         return Vec::new();
     }
-    let menu_open = ctx.any_popup_open();
+    // Before the pass only the memory knows.
+    let menu_open = ctx.any_popup_open() || egui::Popup::is_any_open(ctx);
     let mut all: Vec<(KeyboardShortcut, Action)> = Action::ALL
         .into_iter()
         .filter(|action| !(action.moves_through_results() && arrows_taken))

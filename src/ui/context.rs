@@ -18,6 +18,8 @@ pub struct Ctx<'a> {
     pub gpu: bool,
     /// Seconds since the window opened.
     pub now: f64,
+    /// Seconds since 1970, for "3 min ago".
+    pub unix_secs: i64,
     commands: RefCell<Vec<Command>>,
     arrows_taken: Cell<bool>,
     columns: Cell<usize>,
@@ -50,6 +52,7 @@ impl<'a> Ctx<'a> {
             thumbs,
             gpu,
             now,
+            unix_secs: unix_secs(),
             commands: RefCell::default(),
             arrows_taken: Cell::new(false),
             columns: Cell::new(0),
@@ -80,4 +83,9 @@ impl<'a> Ctx<'a> {
             columns: self.columns.get(),
         }
     }
+}
+
+fn unix_secs() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

@@ -44,6 +44,20 @@ pub mod icon {
     pub const WARNING: &str = "\u{e4e0}";
     pub const X: &str = "\u{e4f6}";
     pub const X_CIRCLE: &str = "\u{e4f8}";
+    pub const CLOCK: &str = "\u{e1a0}";
+    pub const COLUMNS: &str = "\u{e546}";
+    pub const DOTS: &str = "\u{e1fe}";
+    pub const EXPORT: &str = "\u{eaf0}";
+    pub const FUNNEL: &str = "\u{e266}";
+    pub const PENCIL: &str = "\u{e3ae}";
+    pub const PIN: &str = "\u{e3e2}";
+    pub const PROHIBIT: &str = "\u{e3de}";
+    pub const SCALES: &str = "\u{e750}";
+    pub const STACK: &str = "\u{e466}";
+    pub const STAR: &str = "\u{e46a}";
+    pub const TRASH: &str = "\u{e4a6}";
+    pub const TREND_DOWN: &str = "\u{e4ac}";
+    pub const TREND_UP: &str = "\u{e4ae}";
 }
 
 /// Loads the faces that the program carries.
@@ -121,6 +135,20 @@ mod tests {
                 icon::WARNING,
                 icon::X,
                 icon::X_CIRCLE,
+                icon::CLOCK,
+                icon::COLUMNS,
+                icon::DOTS,
+                icon::EXPORT,
+                icon::FUNNEL,
+                icon::PENCIL,
+                icon::PIN,
+                icon::PROHIBIT,
+                icon::SCALES,
+                icon::STACK,
+                icon::STAR,
+                icon::TRASH,
+                icon::TREND_DOWN,
+                icon::TREND_UP,
             ];
             for text in icons {
                 for family in [tokens::icons(), tokens::icons_fill()] {

@@ -8,6 +8,7 @@ pub mod fonts;
 pub mod gallery;
 pub mod layout;
 pub mod panels;
+pub mod shelf;
 pub mod state;
 pub mod thumbs;
 pub mod tokens;
@@ -32,6 +33,7 @@ pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
     }
     panels::drop_overlay::drop_overlay_ui(ui, ctx);
     panels::gallery::skipped_ui(ui, ctx);
+    panels::compare::compare_ui(ui, ctx);
     panels::notices::notices_ui(ui, ctx);
     panels::shortcuts::shortcuts_ui(ui, ctx);
     panels::path_sheet::path_sheet_ui(ui, ctx);

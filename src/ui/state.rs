@@ -1,5 +1,6 @@
 //! What the window knows and shows. `app` changes it, panels read it.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use egui::TextureHandle;
 use serde::{Deserialize, Serialize};
 
 use super::gallery::GalleryView;
+use super::shelf::{ShelfState, Shown};
 use crate::domain::{
     CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking,
 };
@@ -172,6 +174,8 @@ pub struct Session {
     /// The layout that the person put aside.
     pub saved_layout: Option<Layout>,
     pub gallery: GalleryView,
+    /// Filters, rules, folding, past searches, and what is compared.
+    pub shelf: ShelfState,
 }
 
 /// The photo that is searched for, and all that is known of the answer.
@@ -184,11 +188,15 @@ pub struct Query {
     /// What was asked for; `None` lets the project choose.
     pub crop: Option<CropRect>,
     pub ranking: Option<Arc<Ranking>>,
+    /// Which of its hits have tiles.
+    pub shown: Arc<Shown>,
     /// The ranking is of an earlier crop or model, and shown until the new one is here.
     pub stale: bool,
     pub products: Arc<BTreeMap<ProductId, ProductRecord>>,
     pub failed: Option<Failure>,
     pub selected: Option<PhotoId>,
+    /// Where it was found last, so that a long ranking is not looked through every frame.
+    selected_at: Cell<usize>,
     /// The person chose the selected photo, so that it stays when the order changes.
     pub selected_by_hand: bool,
     pub plan: Option<Plan>,
@@ -219,6 +227,8 @@ impl Query {
             texture: None,
             crop: None,
             ranking: None,
+            shown: Arc::default(),
+            selected_at: Cell::new(0),
             stale: false,
             products: Arc::default(),
             failed: None,
@@ -240,7 +250,19 @@ impl Query {
 
     pub fn selected_place(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
-        self.ranking.as_ref()?.hits.iter().position(|hit| &hit.photo == selected)
+        let hits = &self.ranking.as_ref()?.hits;
+        let at = self.selected_at.get();
+        if hits.get(at).is_some_and(|hit| &hit.photo == selected) {
+            return Some(at);
+        }
+        let at = hits.iter().position(|hit| &hit.photo == selected)?;
+        self.selected_at.set(at);
+        Some(at)
+    }
+
+    /// The tile of the selected photo, or that of the one it stands behind.
+    pub fn selected_tile(&self) -> Option<usize> {
+        self.shown.tile(self.selected_place()?)
     }
 }
 

@@ -261,6 +261,11 @@ pub fn label() -> FontId {
     FontId::new(text::LABEL, semibold())
 }
 
+/// The smallest size, for figures beside others.
+pub fn label_plain() -> FontId {
+    FontId::new(text::LABEL, FontFamily::Proportional)
+}
+
 pub fn icon() -> FontId {
     FontId::new(text::ICON, icons())
 }

@@ -7,7 +7,7 @@ use tiny_skia::{Color, FillRule, Mask, Paint, PathBuilder, Pixmap, Rect, Transfo
 
 use crate::domain::{
     CheckpointId, CropRect, Grid, Hit, MatchOptions, PairMatch, PhotoId, Pixels, ProductId, ProductRecord, QueryId,
-    Ranking, SquarePicture, Stage, Timings, TransportPlan,
+    Ranking, Shelf, SquarePicture, Stage, Timings, TransportPlan,
 };
 use crate::jobs::{Event, LabelState, ModelInfo, PlanInfo, ProjectSummary, QueryInfo};
 
@@ -245,6 +245,7 @@ pub fn ranking(stage: Stage, options: MatchOptions, hits: usize) -> Ranking {
         hits: all,
         gallery_size: 1200,
         timings: Timings { decode: 6.1, encode: 41.3, global: 2.8, structural: 33.6, total: 84.2 },
+        shelf: Shelf::default(),
     }
 }
 

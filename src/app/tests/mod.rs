@@ -10,3 +10,4 @@ mod layout;
 mod photos;
 mod plans;
 mod results;
+mod shelf;

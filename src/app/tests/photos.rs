@@ -8,11 +8,19 @@ use egui_kittest::kittest::Queryable as _;
 use super::fake::{self, CROP};
 use super::stage::Staged;
 use crate::domain::Progress;
-use crate::domain::{CropRect, MatchOptions, QueryId, Stage};
+use crate::domain::{CropRect, MatchOptions, QueryId, ShelfOptions, Stage};
 use crate::jobs::{Activity, Dialog, Event, Failure, FailureOf, QueryPhoto, Request, SearchRequest};
 
 fn search(query: u64, photo: QueryPhoto, crop: Option<CropRect>) -> Request {
-    Request::Search(SearchRequest { query: QueryId(query), photo, crop, options: MatchOptions::default(), limit: 200 })
+    Request::Search(SearchRequest {
+        query: QueryId(query),
+        photo,
+        crop,
+        options: MatchOptions::default(),
+        limit: 200,
+        shelf: ShelfOptions::default(),
+        again: None,
+    })
 }
 
 fn file(path: &str) -> QueryPhoto {

@@ -1,6 +1,7 @@
 mod building;
 mod files;
 mod searching;
+mod shelf;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

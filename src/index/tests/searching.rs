@@ -17,14 +17,14 @@ use crate::index::stored::GalleryIndex;
 use crate::nn::CellFeatures;
 use crate::ot::{self, Cells};
 
-fn searcher(dir: &std::path::Path, photos: usize) -> (Searcher, Colours) {
+pub fn searcher(dir: &std::path::Path, photos: usize) -> (Searcher, Colours) {
     let embed = Colours::new();
     let photos = write_photos(dir, 0..photos);
     build_all(&dir.join("features"), &embed, &photos).unwrap();
     (Searcher::new(Arc::new(GalleryIndex::open_for(&dir.join("features"), &embed).unwrap())), embed)
 }
 
-fn query(embed: &Colours) -> CellFeatures {
+pub fn query(embed: &Colours) -> CellFeatures {
     embed_photo(embed, &picture(1000), None).unwrap()
 }
 

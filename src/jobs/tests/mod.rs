@@ -3,6 +3,7 @@
 mod flows;
 mod gallery;
 mod parts;
+mod shelf;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 use crossbeam_channel::{Receiver, unbounded};
 
-use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId};
+use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId, ShelfOptions};
 use crate::jobs::{
     Backend, Event, PlanInfo, ProjectSummary, QueryPhoto, Request, SavePlan, SearchRequest, Setup, WakeCallback,
     Workers,
@@ -86,6 +87,7 @@ impl Machine {
             device: "cpu".to_owned(),
             sample: tiny_spec(),
             save_plan,
+            save_sheet: Box::new(|_, _| Err("nobody draws here".to_owned())),
             wake,
         })
         .unwrap();
@@ -136,7 +138,15 @@ impl Window {
     fn search(&mut self, query: u64, photo: QueryPhoto) -> QueryId {
         let query = QueryId(query);
         let options = MatchOptions { rerank: 6, ..MatchOptions::default() };
-        self.ask(Request::Search(SearchRequest { query, photo, crop: None, options, limit: 10 }));
+        self.ask(Request::Search(SearchRequest {
+            query,
+            photo,
+            crop: None,
+            options,
+            limit: 10,
+            shelf: ShelfOptions::default(),
+            again: None,
+        }));
         query
     }
 }

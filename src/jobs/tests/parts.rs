@@ -102,6 +102,8 @@ fn kept(query: u64, bytes: usize) -> Kept {
         crop: CropRect::whole(1, 1),
         limit: 1,
         engine: None,
+        shelf: crate::domain::ShelfOptions::default(),
+        again: None,
         found: None,
     }
 }

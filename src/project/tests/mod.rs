@@ -4,6 +4,7 @@ mod crash;
 mod gallery;
 mod log;
 mod opening;
+mod shelf;
 
 use std::collections::BTreeMap;
 use std::fs;

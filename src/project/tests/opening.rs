@@ -103,7 +103,8 @@ fn a_newer_layout_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     drop(sample(dir.path(), 1));
     let path = dir.path().join("project.db");
-    Connection::open(&path).unwrap().execute("UPDATE refinery_schema_history SET version = 99", []).unwrap();
+    let newer = "UPDATE refinery_schema_history SET version = 99 WHERE version = 1";
+    Connection::open(&path).unwrap().execute(newer, []).unwrap();
     let error = Project::open(dir.path()).unwrap_err();
     assert!(matches!(error, ProjectError::Newer { found: 99, .. }), "{error}");
 }

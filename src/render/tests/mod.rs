@@ -1,4 +1,5 @@
 mod pictures;
+mod results;
 mod scene;
 mod shaders;
 mod support;

@@ -32,7 +32,9 @@ impl Pane {
                 width: Some((0.175, 300.0)),
                 height: Some(natural_height.unwrap_or(340.0)),
             },
-            Self::Matching => Wish { least: Vec2::new(212.0, 130.0), width: Some((0.175, 300.0)), height: None },
+            Self::Matching | Self::History => {
+                Wish { least: Vec2::new(212.0, 130.0), width: Some((0.175, 300.0)), height: None }
+            }
             Self::Corrections => {
                 let height = natural_height.unwrap_or(130.0);
                 // The loop stays in sight while the knobs scroll.

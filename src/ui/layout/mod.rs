@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub enum Pane {
     Photo,
     Matching,
+    History,
     Corrections,
     Results,
     Match,
@@ -29,17 +30,22 @@ pub enum Pane {
 }
 
 /// Columns from left to right, in each the groups from top to bottom; a group of several panes shows tabs.
-const DEFAULT: &[&[&[Pane]]] =
-    &[&[&[Pane::Photo], &[Pane::Matching], &[Pane::Corrections]], &[&[Pane::Results]], &[&[Pane::Match], &[Pane::Why]]];
+const DEFAULT: &[&[&[Pane]]] = &[
+    &[&[Pane::Photo], &[Pane::Matching, Pane::History], &[Pane::Corrections]],
+    &[&[Pane::Results]],
+    &[&[Pane::Match], &[Pane::Why]],
+];
 
 impl Pane {
-    pub const ALL: [Self; 6] = [Self::Photo, Self::Matching, Self::Corrections, Self::Results, Self::Match, Self::Why];
+    pub const ALL: [Self; 7] =
+        [Self::Photo, Self::Matching, Self::History, Self::Corrections, Self::Results, Self::Match, Self::Why];
 
     /// What a tab says.
     pub fn name(self) -> &'static str {
         match self {
             Self::Photo => "Photo",
             Self::Matching => "Matching",
+            Self::History => "History",
             Self::Corrections => "Corrections",
             Self::Results => "Results",
             Self::Match => "Match",

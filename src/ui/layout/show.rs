@@ -10,7 +10,7 @@ use super::fit::{GAP, TAB_BAR};
 use super::{Layout, Pane};
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
-use crate::ui::panels::{corrections, matching, pair, query_photo, results, why};
+use crate::ui::panels::{corrections, history, matching, pair, query_photo, results, why};
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::focus_ring;
 
@@ -19,6 +19,7 @@ fn pane_ui(ui: &mut Ui, ctx: &Ctx<'_>, pane: Pane) {
     match pane {
         Pane::Photo => scrolling_ui(ui, pane, |ui| query_photo::query_photo_ui(ui, ctx)),
         Pane::Matching => scrolling_ui(ui, pane, |ui| matching::knobs_ui(ui, ctx)),
+        Pane::History => scrolling_ui(ui, pane, |ui| history::history_ui(ui, ctx)),
         Pane::Corrections => scrolling_ui(ui, pane, |ui| corrections::corrections_ui(ui, ctx)),
         Pane::Results => results::results_ui(ui, ctx),
         Pane::Match => pair::match_ui(ui, ctx),

@@ -1,14 +1,18 @@
 //! The parts of the window, one file each.
 
+pub mod compare;
 pub mod corrections;
 pub mod drop_overlay;
+pub mod filters;
 pub mod gallery;
+pub mod history;
 pub mod matching;
 pub mod notices;
 pub mod pair;
 pub mod path_sheet;
 pub mod query_photo;
 pub mod results;
+pub mod rules;
 pub mod shortcuts;
 pub mod status_bar;
 pub mod top_bar;

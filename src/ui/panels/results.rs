@@ -1,18 +1,23 @@
 //! The ranked products. Only what is on screen is laid out; a new order slides its tiles to their new places.
 
-use egui::{Align, Frame, Layout, Margin, Pos2, Rect, RichText, ScrollArea, Ui, Vec2};
+use egui::{Align, Frame, Layout, Margin, Popup, Pos2, Rect, RichText, ScrollArea, Ui, Vec2};
 
-use crate::domain::{Hit, Ranking, Stage};
+use super::filters::filters_ui;
+use super::history::again_ui;
+use super::{compare, rules};
+use crate::domain::{FoldedAs, Hit, Ranking, Stage};
+use crate::jobs::types::ExportFormat;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
-use crate::ui::figures::count;
+use crate::ui::figures::{count, counted};
+use crate::ui::shelf::ShelfCommand;
 use crate::ui::state::{Baseline, Query};
 use crate::ui::tokens::{self, SLIDE_SECS, size, space};
-use crate::ui::widgets::button::{Look, action_button};
+use crate::ui::widgets::button::{Look, PushButton, action_button};
 use crate::ui::widgets::score_bar::Parts;
 use crate::ui::widgets::segmented::segmented;
 use crate::ui::widgets::tile::{Moved, Tile, empty_tile};
-use crate::ui::widgets::{clipped_text, dim_label, progress};
+use crate::ui::widgets::{clipped_text, described, dim_label, menu_row, progress};
 
 /// How tiles stand: columns of equal width over all of the room.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,10 +62,15 @@ pub fn results_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     Frame::new().inner_margin(margin).show(ui, |ui| {
         ui.take_available_space();
         heading_ui(ui, ctx, query);
+        filters_ui(ui, ctx, query);
         ui.add_space(space::XS);
         super::gallery::changed_ui(ui, ctx);
+        if let Some(again) = &ctx.session.shelf.again {
+            again_ui(ui, ctx, again);
+        }
+        compare::tray_ui(ui, ctx);
         match &query.ranking {
-            Some(ranking) if ranking.hits.is_empty() => nothing_ui(ui, ctx),
+            Some(ranking) if ranking.hits.is_empty() => nothing_ui(ui, ctx, ranking),
             Some(ranking) => tiles_ui(ui, ctx, query, ranking),
             None if query.failed.is_some() => failed_ui(ui, ctx, query),
             None => skeleton_ui(ui, ctx),
@@ -70,25 +80,37 @@ pub fn results_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
 
 fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
     let (title, words) = match &query.ranking {
-        Some(ranking) => (format!("{} results", count(ranking.hits.len())), order_words(query, ranking)),
+        Some(ranking) => (counted(query.shown.order.len(), "result"), order_words(query, ranking)),
         None if query.failed.is_some() => ("No results".to_owned(), String::new()),
         None => ("Searching…".to_owned(), String::new()),
     };
     ui.horizontal(|ui| {
         ui.set_height(size::CONTROL);
-        ui.label(RichText::new(title).font(tokens::title()).color(ctx.tokens.text));
-        if query.former_ranks.is_some() {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| baseline_ui(ui, ctx));
-        }
-        let rect = ui.available_rect_before_wrap();
+        let title = ui.label(RichText::new(title).font(tokens::title()).color(ctx.tokens.text));
+        let title_right = title.rect.right() + space::S;
+        let right = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            export_ui(ui, ctx, query);
+            if query.former_ranks.is_some() {
+                baseline_ui(ui, ctx);
+            }
+            ui.min_rect().left()
+        });
+        let rect = Rect::from_x_y_ranges(title_right..=right.inner - space::S, right.response.rect.y_range());
         let at = Pos2::new(rect.left(), rect.center().y - 7.0);
         clipped_text(ui.painter(), at, &words, tokens::small(), ctx.tokens.dim, rect.width());
+        if !words.is_empty() {
+            described(ui, rect, "order of the results", egui::Role::Label, &words).on_hover_text(&words);
+        }
     });
 }
 
 /// "best first of 1,200 photos, first 100 re-ranked by structure".
 fn order_words(query: &Query, ranking: &Ranking) -> String {
-    let of = format!("best first of {} photos", count(ranking.gallery_size));
+    let of = if ranking.shelf.options.filters.is_empty() {
+        format!("best first of {} photos", count(ranking.gallery_size))
+    } else {
+        format!("best first of {} photos that pass, of {}", count(ranking.shelf.passing), count(ranking.gallery_size))
+    };
     if query.stale {
         return "of the search before; searching again…".to_owned();
     }
@@ -97,10 +119,28 @@ fn order_words(query: &Query, ranking: &Ranking) -> String {
         Stage::Global => format!("{of}, by global similarity"),
         Stage::Structural if ranking.options.rerank == 0 => format!("{of}, by global similarity"),
         Stage::Structural => {
-            let first = ranking.hits.iter().filter(|hit| hit.structural.is_some()).count();
-            format!("{of}, first {} re-ranked by structure", count(first))
+            format!("{of}, first {} re-ranked by structure", count(query.shown.compared))
         }
     }
+}
+
+fn export_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
+    let there = query.ranking.as_ref().is_some_and(|ranking| !ranking.hits.is_empty()) && !query.stale;
+    let entry = Action::Export.entry();
+    let button = PushButton::new(entry.name).enabled(there).show(ui, ctx.tokens);
+    Popup::menu(&button.on_hover_text(Action::Export.hover_text(ui.ctx()))).width(230.0).show(|ui| {
+        ui.set_width(230.0);
+        let formats = [
+            (ExportFormat::Csv, "Table (CSV)…", "All hits with scores, rules and attributes, for a spreadsheet"),
+            (ExportFormat::Json, "JSON…", "The same for programs"),
+            (ExportFormat::Sheet, "Picture of the tiles (PNG)…", "The photo and the first tiles on one sheet"),
+        ];
+        for (format, text, meaning) in formats {
+            if menu_row(ui, ctx.tokens, text, "").on_hover_text(meaning).clicked() {
+                ctx.send(Command::Shelf(ShelfCommand::Export(format)));
+            }
+        }
+    });
 }
 
 fn baseline_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
@@ -117,24 +157,31 @@ fn baseline_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
 }
 
 fn tiles_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking) {
-    let full = full_bar(ranking);
+    let tiles = &query.shown.order;
     let scroll_to = ui.data(|data| data.get_temp::<Option<usize>>(scroll_id())).flatten();
-    let selected = query.selected_place();
+    let selected = query.selected_tile();
     ScrollArea::vertical().id_salt(("results", query.id.0)).auto_shrink(false).show_viewport(ui, |ui, viewport| {
         let grid = TileGrid::fit(ui.available_width() - space::S);
         ctx.set_columns(grid.columns);
         let origin = ui.max_rect().min;
-        ui.set_height(grid.height(ranking.hits.len()) + space::L);
+        let more = more_hits(query, ranking);
+        let foot = if more > 0 { size::CONTROL + space::L } else { 0.0 };
+        ui.set_height(grid.height(tiles.len()) + space::L + foot);
+        if more > 0 {
+            let at = origin + Vec2::new(0.0, grid.height(tiles.len()) + space::L);
+            more_ui(ui, ctx, Rect::from_min_size(at, Vec2::new(ui.available_width(), size::CONTROL)), more);
+        }
         if selected != scroll_to
             && let Some(index) = selected
         {
             // Arrow keys lead the view along; a click is in view already.
             ui.scroll_to_rect(Rect::from_min_size(origin + grid.place(index), grid.tile).expand(space::S), None);
         }
-        let shown = grid.within(viewport.top(), viewport.bottom(), ranking.hits.len());
+        let shown = grid.within(viewport.top(), viewport.bottom(), tiles.len());
         let slide = slide_share(ui, ctx, query);
         for index in shown {
-            let hit = &ranking.hits[index];
+            let place = tiles[index];
+            let hit = &ranking.hits[place];
             let mut at = grid.place(index);
             if slide < 1.0 {
                 // What comes from far away enters from just outside the view.
@@ -144,20 +191,28 @@ fn tiles_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking) {
                 at = from + (at - from) * slide;
             }
             let rect = Rect::from_min_size(origin + at, grid.tile);
-            tile_ui(ui, ctx, query, ranking, hit, rect, full);
+            tile_ui(ui, ctx, query, ranking, place, rect);
         }
     });
     ui.data_mut(|data| data.insert_temp(scroll_id(), selected));
 }
 
-fn scroll_id() -> egui::Id {
-    egui::Id::unique("result in view")
+/// How many photos would come by asking for twice as many.
+fn more_hits(query: &Query, ranking: &Ranking) -> usize {
+    let all = if ranking.shelf.passing > 0 { ranking.shelf.passing } else { ranking.gallery_size };
+    if query.stale { 0 } else { all.saturating_sub(ranking.hits.len()).min(ranking.hits.len()) }
 }
 
-/// The best score fills its bar.
-fn full_bar(ranking: &Ranking) -> f64 {
-    let best = ranking.hits.iter().map(|hit| hit.score).fold(0.0f32, f32::max);
-    f64::from(if best > 0.0 { best } else { 1.0 })
+fn more_ui(ui: &mut Ui, ctx: &Ctx<'_>, rect: Rect, more: usize) {
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect).id_salt("more results"));
+    let button = PushButton::new(&format!("{} more", count(more))).name("More results").show(&mut ui, ctx.tokens);
+    if button.on_hover_text("Show further results of this search").clicked() {
+        ctx.send(Command::Shelf(ShelfCommand::MoreResults));
+    }
+}
+
+fn scroll_id() -> egui::Id {
+    egui::Id::unique("result in view")
 }
 
 /// How far the tiles are on their way, eased; 1 when they stand.
@@ -171,20 +226,29 @@ fn slide_share(ui: &Ui, ctx: &Ctx<'_>, query: &Query) -> f32 {
     1.0 - rest * rest * rest
 }
 
-fn tile_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, hit: &Hit, rect: Rect, full: f64) {
+fn tile_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, place: usize, rect: Rect) {
+    let hit = &ranking.hits[place];
+    let shown = &query.shown;
     let tile = Tile {
         hit,
         product: query.products.get(&hit.product),
         parts: Parts::of(hit, &ranking.options),
-        full,
+        full: shown.full,
         moved: moved(ctx, query, hit),
         said: ctx.session.said(&hit.product),
         selected: query.selected.as_ref() == Some(&hit.photo),
+        gap: gap_below(ranking, hit.rank),
+        behind: shown.behind.get(&place).copied().unwrap_or(0),
+        expanded: ctx.session.shelf.expanded.contains(&hit.photo),
+        folded: shown.why.get(&place).map(|(_, why)| *why),
+        rules: ranking.shelf.touched.get(&hit.photo).map(|touched| rules::badge_of(ctx, touched)),
+        on_tray: ctx.session.shelf.on_tray(&hit.photo),
     };
     let response = tile.show(ui, ctx, rect, query.stale);
     if response.clicked() {
         ctx.send(Command::Select(hit.photo.clone()));
     }
+    rules::tile_menu_ui(&response, ctx, query, hit);
     response.on_hover_ui(|ui| tile_hover_ui(ui, ctx, &tile, ranking));
 }
 
@@ -200,7 +264,17 @@ fn tile_hover_ui(ui: &mut Ui, ctx: &Ctx<'_>, tile: &Tile<'_>, ranking: &Ranking)
     if let Some(product) = tile.product {
         dim_label(ui, ctx.tokens, format!("{}, {}", product.kind, product.product));
     }
-    ui.label(sum_words(&tile.parts, ranking.options.structural_weight));
+    let offset = ranking.shelf.offset_of(&tile.hit.photo);
+    ui.label(sum_words_with(&tile.parts, ranking.options.structural_weight, offset));
+    if let Some((_, words)) = &tile.rules {
+        dim_label(ui, ctx.tokens, format!("By rule: {words}"));
+    }
+    if let Some(why) = tile.folded {
+        dim_label(ui, ctx.tokens, folded_words(why));
+    } else if tile.behind > 0 {
+        let key = Action::Expand.key_text(ui.ctx()).unwrap_or_default();
+        dim_label(ui, ctx.tokens, format!("{} folded behind this tile; {key} shows them", count(tile.behind)));
+    }
     if tile.hit.structural.is_some() {
         dim_label(ui, ctx.tokens, format!("Rank {} before structure", tile.hit.global_rank));
     }
@@ -218,12 +292,39 @@ pub fn sum_words(parts: &Parts, weight: f32) -> String {
     format!("{:.3} = {:.3} global + {structural:.3} structural{weighted}", parts.score, parts.global)
 }
 
-/// How much more a rank has than the next.
+/// The same with what rules add: "1.052 = 0.521 global + 0.431 structural + 0.100 by rule".
+pub fn sum_words_with(parts: &Parts, weight: f32, offset: f32) -> String {
+    if offset == 0.0 {
+        return sum_words(parts, weight);
+    }
+    let unit = 10f64.powi(crate::ui::widgets::score_bar::DECIMALS as i32);
+    let offset = (f64::from(offset) * unit).round() / unit;
+    let sign = if offset < 0.0 { "−" } else { "+" };
+    let sum = parts.score + offset;
+    let global = format!("{:.3} global", parts.global);
+    let structural = parts.structural.map_or_else(String::new, |s| format!(" + {s:.3} structural"));
+    format!("{sum:.3} = {global}{structural} {sign} {:.3} by rule", offset.abs())
+}
+
+fn folded_words(why: FoldedAs) -> String {
+    match why {
+        FoldedAs::SameProduct => "Another photo of the same product".to_owned(),
+        FoldedAs::NearDuplicate { cosine } => format!("Near duplicate, cosine {cosine:.3}"),
+        FoldedAs::Colourway => "The same design in another colour".to_owned(),
+    }
+}
+
+/// How much more a rank has than the next, by the scores that order them; `None` where a pin stands between.
 pub fn gap_below(ranking: &Ranking, rank: usize) -> Option<f32> {
     let next = ranking.hits.get(rank)?;
     let hit = ranking.hits.get(rank.checked_sub(1)?)?;
     // Scores with and without a structural part are of different kinds.
-    (hit.structural.is_some() == next.structural.is_some()).then_some(hit.score - next.score)
+    let shelf = &ranking.shelf;
+    let pinned = |hit: &Hit| shelf.touched.get(&hit.photo).is_some_and(|touched| touched.pinned);
+    if hit.structural.is_some() != next.structural.is_some() || pinned(hit) || pinned(next) {
+        return None;
+    }
+    Some(hit.score + shelf.offset_of(&hit.photo) - next.score - shelf.offset_of(&next.photo))
 }
 
 fn skeleton_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
@@ -242,8 +343,27 @@ fn skeleton_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     }
 }
 
-fn nothing_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
-    dim_label(ui, ctx.tokens, "The project has no shop photos to search");
+fn nothing_ui(ui: &mut Ui, ctx: &Ctx<'_>, ranking: &Ranking) {
+    let shelf = &ranking.shelf;
+    if shelf.excluded > 0 && shelf.passing == 0 {
+        dim_label(
+            ui,
+            ctx.tokens,
+            format!("Rules exclude all {} that would be found", counted(shelf.excluded, "photo")),
+        );
+        ui.horizontal(|ui| {
+            action_button(ui, ctx, Action::WithoutRules, Look::Plain);
+            if !shelf.options.filters.is_empty() {
+                action_button(ui, ctx, Action::ClearFilters, Look::Plain);
+            }
+        });
+    } else if !shelf.options.filters.is_empty() {
+        let all: Vec<String> = shelf.options.filters.iter().map(ToString::to_string).collect();
+        dim_label(ui, ctx.tokens, format!("No product passes these filters: {}", all.join("; ")));
+        action_button(ui, ctx, Action::ClearFilters, Look::Filled);
+    } else {
+        dim_label(ui, ctx.tokens, "The project has no shop photos to search");
+    }
 }
 
 fn failed_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {

@@ -89,6 +89,21 @@ pub fn described(ui: &Ui, rect: Rect, salt: impl egui::AsIdSalt, role: Role, tex
     response
 }
 
+/// Adds an input of egui's own and gives it a name.
+pub fn named(ui: &mut Ui, name: &str, widget: impl egui::Widget) -> Response {
+    let response = ui.add(widget);
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name.to_owned()));
+    response
+}
+
+/// An entry of a menu, with a key or a count at its right; named by its text alone.
+pub fn menu_row(ui: &mut Ui, tokens: &Tokens, text: &str, right: &str) -> Response {
+    let button = egui::Button::new(text).right_text(RichText::new(right).color(tokens.dim)).frame_when_inactive(false);
+    let response = ui.add_sized([ui.available_width(), tokens::size::CONTROL], button);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, text));
+    response
+}
+
 /// The ring around whatever holds the keyboard.
 pub fn focus_ring(painter: &Painter, tokens: &Tokens, rect: Rect, radius: u8) {
     painter.rect_stroke(rect.expand(1.0), radius + 1, tokens.ring(), egui::StrokeKind::Outside);

@@ -4,9 +4,12 @@ use egui::{Align2, Color32, Pos2, Rect, Response, Role, Sense, Shape, Stroke, St
 
 use super::score_bar::{Parts, score_bar};
 use super::{clipped_text, fitted, focus_ring, skeleton, whole_uv};
-use crate::domain::{Hit, ProductRecord};
+use crate::domain::{FoldedAs, Hit, ProductRecord};
+use crate::ui::command::Command;
 use crate::ui::context::Ctx;
+use crate::ui::figures;
 use crate::ui::fonts::icon;
+use crate::ui::shelf::ShelfCommand;
 use crate::ui::state::Said;
 use crate::ui::thumbs::Thumb;
 use crate::ui::tokens::{self, radius, size, space};
@@ -51,6 +54,18 @@ pub struct Tile<'a> {
     pub moved: Option<Moved>,
     pub said: Option<Said>,
     pub selected: bool,
+    /// How much more score this has than the next rank.
+    pub gap: Option<f32>,
+    /// How many hits are folded behind this one.
+    pub behind: usize,
+    /// Those are shown.
+    pub expanded: bool,
+    /// Why this one would be folded behind another, where it is shown all the same.
+    pub folded: Option<FoldedAs>,
+    /// Symbols and words of the rules that touched it.
+    pub rules: Option<(Vec<&'static str>, String)>,
+    /// It is to be compared side by side.
+    pub on_tray: bool,
 }
 
 impl Tile<'_> {
@@ -69,6 +84,15 @@ impl Tile<'_> {
             Some(Said::Not) => words += ", marked not this product",
             None => {}
         }
+        if self.behind > 0 {
+            words += &format!(", {} more like it", self.behind);
+        }
+        if let Some((_, rules)) = &self.rules {
+            words += &format!(", {rules}");
+        }
+        if self.on_tray {
+            words += ", to compare";
+        }
         words
     }
 
@@ -86,6 +110,7 @@ impl Tile<'_> {
         self.photo_ui(ui, ctx, &painter, photo);
         self.text_ui(ctx, &painter, Rect::from_min_max(photo.left_bottom(), rect.max));
         self.badges_ui(ctx, &painter, photo);
+        self.behind_ui(ui, ctx, &painter, photo);
         let outline = match (self.selected, response.hovered()) {
             (true, _) => tokens.ring(),
             (false, true) => Stroke::new(size::HAIR, tokens.dim),
@@ -123,7 +148,14 @@ impl Tile<'_> {
         let price = self.product.and_then(price).unwrap_or_default();
         let score = format!("{:.3}", self.parts.score);
         let score_galley = painter.layout_no_wrap(score, tokens::small_strong(), tokens.text);
-        let room = inside.width() - score_galley.size().x - space::S;
+        let mut room = inside.width() - score_galley.size().x - space::S;
+        if let Some(gap) = self.gap.filter(|_| inside.width() > 120.0) {
+            // Before the score, where there is room: how far ahead of the next it is.
+            let gap = painter.layout_no_wrap(figures::signed(f64::from(gap), 3), tokens::label_plain(), tokens.dim);
+            room -= gap.size().x + space::XS;
+            let left = inside.right() - score_galley.size().x - space::XS - gap.size().x;
+            painter.galley(Pos2::new(left, y + (score_galley.size().y - gap.size().y) / 2.0), gap, tokens.dim);
+        }
         clipped_text(painter, Pos2::new(inside.left(), y), price, tokens::small(), tokens.dim, room);
         painter.galley(Pos2::new(inside.right() - score_galley.size().x, y), score_galley, tokens.text);
         let bar = Rect::from_min_size(
@@ -144,16 +176,63 @@ impl Tile<'_> {
         if let Some(moved) = self.moved {
             moved_badge(painter, ctx, photo.right_top() + Vec2::new(-inset.x, inset.y), moved);
         }
+        let mut marks = Vec::new();
         if let Some(said) = self.said {
             let (text, color) = match said {
                 Said::Same => (icon::CHECK_CIRCLE, tokens.up_on_photo),
                 Said::Not => (icon::X_CIRCLE, tokens.down_on_photo),
             };
-            let at = photo.left_bottom() + Vec2::new(space::S, -space::S);
-            let rect = Rect::from_min_size(at - Vec2::new(0.0, 22.0), Vec2::splat(22.0));
+            marks.push((text, color));
+        }
+        if let Some((symbols, _)) = &self.rules {
+            marks.extend(symbols.iter().map(|symbol| (*symbol, tokens.on_photo)));
+        }
+        if self.on_tray {
+            marks.push((icon::COLUMNS, tokens.on_photo));
+        }
+        let mut at = photo.left_bottom() + Vec2::new(space::S, -space::S - 22.0);
+        for (text, color) in marks {
+            let rect = Rect::from_min_size(at, Vec2::splat(22.0));
             badge(painter, ctx, rect);
             let font = egui::FontId::new(tokens::text::ICON, tokens::icons_fill());
             painter.text(rect.center(), Align2::CENTER_CENTER, text, font, color);
+            at.x += 26.0;
+        }
+    }
+
+    /// "+3": what is folded behind this tile; press it to see that.
+    fn behind_ui(&self, ui: &Ui, ctx: &Ctx<'_>, painter: &egui::Painter, photo: Rect) {
+        if self.behind == 0 && self.folded.is_none() {
+            return;
+        }
+        let tokens = ctx.tokens;
+        let text = match (self.folded, self.expanded) {
+            // It is shown because its tile is expanded.
+            (Some(_), _) => "=".to_owned(),
+            (None, true) => format!("−{}", self.behind),
+            (None, false) => format!("+{}", self.behind),
+        };
+        let galley = painter.layout_no_wrap(text, tokens::small_strong(), tokens.on_photo);
+        let pad = Vec2::new(6.0, 3.0);
+        let extent = galley.size() + 2.0 * pad;
+        let rect = Rect::from_min_size(photo.right_bottom() - Vec2::splat(space::S) - extent, extent);
+        badge(painter, ctx, rect);
+        painter.galley(rect.min + pad, galley, tokens.on_photo);
+        if self.folded.is_some() {
+            return;
+        }
+        let id = ui.scope_id().with(("behind", &self.hit.photo));
+        let verb = if self.expanded { "Hide" } else { "Show" };
+        let name = format!("{verb} {} more like rank {}", self.behind, self.hit.rank);
+        let response = super::button::pressable(ui, rect, id, &name);
+        if response.hovered() {
+            painter.rect_stroke(rect, radius::BADGE, Stroke::new(size::HAIR, tokens.accent), StrokeKind::Outside);
+        }
+        if response.has_focus() {
+            focus_ring(painter, tokens, rect, radius::BADGE);
+        }
+        if response.on_hover_text(name).clicked() {
+            ctx.send(Command::Shelf(ShelfCommand::Expand(self.hit.photo.clone())));
         }
     }
 }

@@ -1,0 +1,159 @@
+//! Filters, rules and folding around a search: which rows it looks at, and what becomes of what it found.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::JobError;
+use super::open::Engine;
+use super::past::GallerySeen;
+use crate::domain::{FoldOptions, Hit, MatchOptions, PhotoId, ProductId, Ranking, Rule, Shelf, ShelfOptions, StopFlag};
+use crate::index::{self, Alike, Beyond, Columns, GalleryIndex};
+use crate::nn::CellFeatures;
+use crate::project::Project;
+
+/// What is known of the products beside an index.
+pub struct Catalogue {
+    pub columns: Columns,
+    designs: HashMap<ProductId, String>,
+    version: i64,
+    index: Arc<GalleryIndex>,
+    gallery: OnceLock<GallerySeen>,
+}
+
+impl Catalogue {
+    pub fn read(project: &Project, index: &Arc<GalleryIndex>) -> Result<Self, JobError> {
+        let products = project.products()?;
+        let designs = index::designs(&products);
+        let columns = Columns::new(index.rows(), products);
+        Ok(Self { columns, designs, version: project.catalogue()?, index: Arc::clone(index), gallery: OnceLock::new() })
+    }
+
+    /// Counts the changes of products.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    pub fn gallery(&self) -> &GallerySeen {
+        self.gallery.get_or_init(|| GallerySeen::of(&self.index))
+    }
+}
+
+/// The catalogue in use, read anew when products or the index changed.
+#[derive(Default)]
+pub(super) struct CatalogueCache(Mutex<Option<Arc<Catalogue>>>);
+
+impl CatalogueCache {
+    pub fn get(&self, project: &Project, index: &Arc<GalleryIndex>) -> Result<Arc<Catalogue>, JobError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = project.catalogue()?;
+        if let Some(catalogue) = kept.as_ref().filter(|c| c.version == version && Arc::ptr_eq(&c.index, index)) {
+            return Ok(Arc::clone(catalogue));
+        }
+        let catalogue = Arc::new(Catalogue::read(project, index)?);
+        *kept = Some(Arc::clone(&catalogue));
+        Ok(catalogue)
+    }
+}
+
+/// How a search is filtered and rearranged. The default does neither.
+#[derive(Clone)]
+pub struct Shelving {
+    catalogue: Option<Arc<Catalogue>>,
+    /// The rules that are enabled; none where the order without them is wanted.
+    rules: Arc<Vec<Rule>>,
+    options: ShelfOptions,
+    pass: Option<Arc<Vec<bool>>>,
+}
+
+impl Default for Shelving {
+    fn default() -> Self {
+        let fold = FoldOptions { on: false, ..FoldOptions::default() };
+        let options = ShelfOptions { fold, ..ShelfOptions::default() };
+        Self { catalogue: None, rules: Arc::default(), options, pass: None }
+    }
+}
+
+impl Shelving {
+    pub fn new(catalogue: Arc<Catalogue>, rules: Vec<Rule>, options: ShelfOptions) -> Self {
+        let rules = if options.without_rules { Vec::new() } else { rules };
+        let rules = Arc::new(rules.into_iter().filter(|rule| rule.enabled).collect::<Vec<_>>());
+        let pass = catalogue.columns.rows_passing(&options.filters).map(Arc::new);
+        Self { catalogue: Some(catalogue), rules, options, pass }
+    }
+
+    pub fn of(project: &Project, catalogue: Arc<Catalogue>, options: ShelfOptions) -> Result<Self, JobError> {
+        Ok(Self::new(catalogue, project.rules()?, options))
+    }
+
+    pub fn pass(&self) -> Option<&[bool]> {
+        self.pass.as_deref().map(Vec::as_slice)
+    }
+
+    pub fn catalogue(&self) -> Option<&Arc<Catalogue>> {
+        self.catalogue.as_ref()
+    }
+
+    pub fn options(&self) -> &ShelfOptions {
+        &self.options
+    }
+
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Rows that pass the filters.
+    pub fn passing(&self, index: &GalleryIndex) -> usize {
+        self.pass().map_or(index.len(), |pass| pass.iter().filter(|&&pass| pass).count())
+    }
+
+    /// The ranking as it is shown. `free` is the order without rules; photos that only rules bring in are compared like
+    /// the first ones of it.
+    pub fn finish(
+        &self,
+        engine: &Engine,
+        features: &CellFeatures,
+        free: &Ranking,
+        options: &MatchOptions,
+        limit: usize,
+        stop: &StopFlag,
+    ) -> Result<Ranking, JobError> {
+        let searcher = &engine.searcher;
+        let passing = self.passing(searcher.index());
+        let mut shelf = Shelf { options: self.options.clone(), passing, rules: self.rules.len(), ..Shelf::default() };
+        let mut hits: Vec<Hit>;
+        let row_rules = self.catalogue.as_ref().and_then(|catalogue| catalogue.columns.row_rules(&self.rules));
+        match (row_rules, &self.catalogue) {
+            (Some(rules), Some(catalogue)) => {
+                let base = Ranking { options: *options, ..free.clone() };
+                let count = limit.max(options.rerank);
+                let Beyond { hits: mut beyond, compared } =
+                    searcher.beyond(features, &base, count, self.pass(), &rules);
+                let structural = free.stage == crate::domain::Stage::Structural && options.rerank > 0;
+                if structural && !searcher.compare(features, &mut beyond[..compared], options, stop) {
+                    return Err(JobError::Stopped);
+                }
+                let arranged =
+                    index::arrange(&free.hits, &beyond, |product| catalogue.columns.effects_on(product, &self.rules));
+                hits = arranged.hits;
+                shelf.touched = arranged.touched;
+                let out = |&(row, &out): &(usize, &bool)| out && self.pass().is_none_or(|pass| pass[row]);
+                shelf.excluded = rules.excluded.iter().enumerate().filter(out).count();
+                shelf.passing -= shelf.excluded;
+            }
+            _ => hits = free.hits.clone(),
+        }
+        hits.truncate(limit);
+        if !shelf.touched.is_empty() {
+            let shown: HashSet<&PhotoId> = hits.iter().map(|hit| &hit.photo).collect();
+            shelf.touched.retain(|photo, _| shown.contains(photo));
+        }
+        let index = searcher.index();
+        let alike = Alike {
+            vector_of: &|photo| Some(index.global_f32(index.row_of(photo)?)),
+            design_of: &|product| self.catalogue.as_ref()?.designs.get(product).cloned(),
+        };
+        let is_pinned = |photo: &PhotoId| shelf.touched.get(photo).is_some_and(|t| t.pinned);
+        shelf.folds = index::fold(&hits, &self.options.fold, &alike, is_pinned);
+        Ok(Ranking { hits, shelf, options: *options, ..free.clone() })
+    }
+}
