@@ -314,3 +314,37 @@ fn where_there_is_no_display_the_main_job_is_done_on_the_terminal() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert!(text.contains(".png"), "{text}");
 }
+
+#[test]
+fn evidence_of_a_plan_verifies_and_an_edited_file_says_what_does_not() {
+    let street = a_street_photo();
+    let mut shops: Vec<_> = std::fs::read_dir(Path::new(project()).join("shop")).unwrap().flatten().collect();
+    shops.sort_by_key(std::fs::DirEntry::path);
+    let shop = shops[0].path();
+    let file = data_folder().join("match.seamline");
+    let words = ["plan", &street, shop.to_str().unwrap(), "--project", project(), "--json"];
+    let plan = json(&seamline(&[&words[..], &["--evidence", file.to_str().unwrap()]].concat()));
+    let checked = json(&seamline(&["evidence", file.to_str().unwrap(), "--json"]));
+    assert_eq!((&checked["verifies"], &checked["score"]), (&Value::Bool(true), &plan["score"]));
+    let states: Vec<&str> =
+        checked["checks"].as_array().unwrap().iter().map(|c| c["state"].as_str().unwrap()).collect();
+    assert!(states.iter().all(|state| *state == "passes"), "{checked}");
+
+    // One byte of the product photo, far from its ends.
+    let photo = std::fs::read(&shop).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(photo.len()).position(|window| window == photo).expect("the photo lies in it as it is");
+    bytes[at + photo.len() / 2] ^= 0x20;
+    let edited = data_folder().join("edited.seamline");
+    std::fs::write(&edited, bytes).unwrap();
+    let refused = seamline(&["evidence", edited.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("does not verify") && said.contains("Product photo"), "{said}");
+    assert!(String::from_utf8_lossy(&refused.stdout).contains("FAILS     Product photo"));
+
+    let cut = data_folder().join("cut.seamline");
+    std::fs::write(&cut, &std::fs::read(&file).unwrap()[..500]).unwrap();
+    assert!(sentence(&seamline(&["evidence", cut.to_str().unwrap()]), 1).contains("cut.seamline"));
+    assert!(sentence(&seamline(&["holiday.txt"]), 2).contains("no command"));
+}

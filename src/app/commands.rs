@@ -4,6 +4,7 @@ use super::{App, LIMIT, drops, frame};
 use crate::domain::{CropRect, GalleryChange, MatchOptions, PhotoId};
 use crate::jobs::{Dialog, Mark, QueryPhoto, Request, SearchRequest};
 use crate::ui::command::{Action, Command};
+use crate::ui::layout::Pane;
 use crate::ui::state::{ProjectState, Query, Ribbons, Said};
 
 impl App {
@@ -37,6 +38,7 @@ impl App {
             }
             Command::Gallery(command) => self.obey_gallery(ctx, command),
             Command::Shelf(command) => self.obey_shelf(ctx, command),
+            Command::Study(command) => self.obey_study(ctx, command),
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
         }
     }
@@ -49,6 +51,9 @@ impl App {
         }
         let in_compare = matches!(action, Action::OpenCompare) || frame::allowed_under_sheet(action);
         if self.session.shelf.tray_open && !in_compare {
+            return;
+        }
+        if self.session.study.evidence.is_some() && !super::study::allowed_over_evidence(action) {
             return;
         }
         match action {
@@ -71,6 +76,12 @@ impl App {
             Action::ToggleHeat => self.prefs.view.heat ^= true,
             Action::ToggleGrid => self.prefs.view.grid ^= true,
             Action::SavePlan => self.ask_where_to_save(),
+            Action::WhyAbove => self.show_study(ctx, Pane::Above),
+            Action::IgnoreRegion => self.show_study(ctx, Pane::Ignore),
+            Action::TestReason => self.test_reason(ctx),
+            Action::StopStudy => self.stop_study(),
+            Action::ClearRegion => self.clear_region(),
+            Action::SaveEvidence => self.ask_where_to_save_evidence(),
             Action::ResetMatching => self.set_options(MatchOptions::default()),
             Action::ResetRibbons => self.prefs.ribbons = Ribbons::default(),
             Action::Undo => {
@@ -126,6 +137,7 @@ impl App {
         crop: Option<CropRect>,
         name: Option<String>,
     ) {
+        self.session.study.evidence = None;
         if !matches!(self.session.project, ProjectState::Open(_)) {
             self.session.waiting = Some(photo);
             return;
@@ -250,13 +262,18 @@ impl App {
     fn ask_where_to_save(&mut self) {
         let Some(query) = &self.session.query else { return };
         let Some(plan) = &query.plan else { return };
-        let part = |text: &str| {
-            let stem = text.rsplit('/').next().unwrap_or(text);
-            let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
-            stem.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect::<String>()
-        };
-        let suggested_name = format!("{}-{}.png", part(&query.name), part(plan.photo.as_str()));
+        let suggested_name = format!("{}.png", file_stem(&query.name, &plan.photo));
         self.asked.saving = Some((query.id, plan.photo.clone()));
         self.backend.submit(Request::AskPath(Dialog::SavePlan { suggested_name }));
     }
+}
+
+/// What a file about a match is called, without its ending.
+pub(super) fn file_stem(query: &str, photo: &PhotoId) -> String {
+    let part = |text: &str| {
+        let stem = text.rsplit('/').next().unwrap_or(text);
+        let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+        stem.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect::<String>()
+    };
+    format!("{}-{}", part(query), part(photo.as_str()))
 }

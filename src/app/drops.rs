@@ -43,6 +43,8 @@ impl App {
     fn dropped(&mut self, ctx: &egui::Context, path: &Path) {
         if matches!(kind_of(path), HoveringKind::Folder | HoveringKind::Gallery) {
             self.open_project(Some(path.to_owned()));
+        } else if kind_of(path) == HoveringKind::Evidence {
+            self.open_evidence(path.to_owned());
         } else {
             self.search(ctx, QueryPhoto::File(path.to_owned()));
         }
@@ -67,6 +69,8 @@ fn kind_of(path: &Path) -> HoveringKind {
     } else if path.is_dir() {
         let is_project = path.join("project.db").is_file() || path.join("manifest.jsonl").is_file();
         if is_project { HoveringKind::Folder } else { HoveringKind::Gallery }
+    } else if super::study::is_evidence(path) {
+        HoveringKind::Evidence
     } else {
         HoveringKind::Other
     }

@@ -45,6 +45,7 @@ impl App {
             Event::Shelf(event) => self.told_of_shelf(event),
             Event::TrainEnded(report) => self.train_ended(now, report),
             Event::LayoutRead { text } => self.layout_read(now, text.as_deref()),
+            Event::Studied(event) => self.studied(event),
             Event::Failed(failure) => self.failed(now, failure),
             Event::Note(sentence) => self.notify(now, Tone::Info, sentence, None),
         }
@@ -187,6 +188,7 @@ impl App {
         let saving = if matches!(dialog, Dialog::SavePlan { .. }) { self.asked.saving.take() } else { None };
         let Some(path) = path else { return };
         match dialog {
+            Dialog::OpenPhoto if super::study::is_evidence(&path) => self.open_evidence(path),
             Dialog::OpenPhoto => self.search(ctx, QueryPhoto::File(path)),
             Dialog::OpenProject | Dialog::OpenGallery => self.open_project(Some(path)),
             Dialog::OpenList => self.backend.submit(Request::Gallery(GalleryRequest::UseList { path })),
@@ -194,6 +196,7 @@ impl App {
                 self.backend.submit(Request::Gallery(GalleryRequest::SaveReport { path }));
             }
             Dialog::Export { .. } => {}
+            Dialog::SaveEvidence { .. } => self.save_evidence(path),
             Dialog::SavePlan { .. } => {
                 if let Some((query, photo)) = saving {
                     let options = self.session.options;
@@ -268,7 +271,12 @@ impl App {
                     self.asked.plan = None;
                 }
             }
-            FailureOf::Saving
+            FailureOf::Study(id, photo) => {
+                let (id, photo) = (*id, photo.clone());
+                said_in_place = self.study_failed(id, &photo, &failure);
+            }
+            FailureOf::Evidence
+            | FailureOf::Saving
             | FailureOf::Labels
             | FailureOf::Shelf
             | FailureOf::Training

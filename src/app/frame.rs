@@ -19,6 +19,7 @@ impl eframe::App for App {
             self.obey(ctx, Command::Act(action));
         }
         self.ask_again();
+        self.follow_study();
         self.ask_for_thumbnails();
         self.keep_layout(ctx);
         self.let_notices_go(ctx);
@@ -41,6 +42,7 @@ impl eframe::App for App {
             self.obey(&egui_ctx, command);
         }
         self.ask_again();
+        self.follow_study();
         self.ask_for_thumbnails();
         if changed {
             egui_ctx.request_repaint();
@@ -48,7 +50,11 @@ impl eframe::App for App {
         if self.session.query.is_none() && activity.preparing.is_some() {
             // Progress is not an event; look at it a few times a second.
             egui_ctx.request_repaint_after_secs(0.1);
-        } else if activity.training.is_some() || activity.searching || activity.preparing.is_some() {
+        } else if activity.training.is_some()
+            || activity.studying.is_some()
+            || activity.searching
+            || activity.preparing.is_some()
+        {
             egui_ctx.request_repaint_after_secs(0.2);
         }
     }
@@ -80,6 +86,7 @@ impl App {
             match content {
                 None => self.search(ctx, QueryPhoto::Clipboard),
                 Some(text) => match super::drops::path_in(&text) {
+                    Some(path) if super::study::is_evidence(&path) => self.open_evidence(path),
                     Some(path) => self.search(ctx, QueryPhoto::File(path)),
                     None => {
                         let now = ctx.input(|input| input.time);
@@ -146,6 +153,8 @@ impl App {
             self.session.pointed = None;
         } else if self.session.pointed.is_some() {
             self.session.pointed = None;
+        } else if self.session.study.evidence.is_some() {
+            self.session.study.evidence = None;
         } else if self.session.notices.pop().is_none() {
             self.leave_query();
         }

@@ -8,6 +8,7 @@ mod gallery;
 mod layout;
 mod run;
 mod shelf;
+mod study;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -12,8 +12,9 @@ use crate::jobs::Backend;
 pub type BackendFactory =
     Box<dyn FnOnce(Arc<dyn Fn() + Send + Sync>) -> Result<Box<dyn Backend>, Box<dyn std::error::Error + Send + Sync>>>;
 
-/// Shows the window until it is closed. `project`: the folder to open, instead of that of last time.
-pub fn run(project: Option<PathBuf>, backend: BackendFactory) -> eframe::Result {
+/// Shows the window until it is closed. `project`: the folder to open, instead of that of last time. `evidence`: a file
+/// to show first.
+pub fn run(project: Option<PathBuf>, evidence: Option<PathBuf>, backend: BackendFactory) -> eframe::Result {
     let icon =
         eframe::icon_data::from_png_bytes(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/icon.png")))
             .unwrap_or_default();
@@ -39,7 +40,11 @@ pub fn run(project: Option<PathBuf>, backend: BackendFactory) -> eframe::Result 
         Box::new(|cc| {
             let ctx = cc.egui_ctx.clone();
             let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ctx.request_repaint());
-            Ok(Box::new(App::new(cc, backend(wake)?, project)))
+            let mut app = App::new(cc, backend(wake)?, project);
+            if let Some(path) = evidence {
+                app.open_evidence(path);
+            }
+            Ok(Box::new(app))
         }),
     )
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod embed;
+mod evidence;
 mod import;
 mod index;
 mod models;
@@ -32,6 +33,9 @@ pub use output::{CliError, Output};
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    /// An evidence file, which the window shows read-only
+    #[arg(value_name = "FILE.seamline")]
+    file: Option<std::path::PathBuf>,
     /// Open the window on this project
     #[arg(long, value_name = "DIR")]
     project: Option<std::path::PathBuf>,
@@ -49,6 +53,8 @@ enum Command {
     Search(search::Arguments),
     /// Compare two photos cell by cell
     Plan(plan::Arguments),
+    /// Check an evidence file
+    Evidence(evidence::Arguments),
     /// Solve an optimal-transport problem given as JSON
     Transport(transport::Arguments),
     /// Train a model on a project
@@ -69,12 +75,13 @@ pub fn main() -> ExitCode {
 
     let mut output = Output;
     let result = match arguments.command {
-        None => window::run(arguments.project, &mut output),
+        None => window::run(arguments.project, arguments.file, &mut output),
         Some(Command::Sample(arguments)) => sample::run(&arguments, &mut output),
         Some(Command::Index(arguments)) => index::run(&arguments, &mut output),
         Some(Command::Import(arguments)) => import::run(&arguments, &mut output),
         Some(Command::Search(arguments)) => search::run(&arguments, &mut output),
         Some(Command::Plan(arguments)) => plan::run(&arguments, &mut output),
+        Some(Command::Evidence(arguments)) => evidence::run(&arguments, &mut output),
         Some(Command::Transport(arguments)) => transport::run(&arguments, &mut output),
         Some(Command::Train(arguments)) => train::run(&arguments, &mut output),
         Some(Command::Models(arguments)) => models::run(&arguments, &mut output),

@@ -1,11 +1,11 @@
-//! Plans as files, for the terminal and for the window's "Save as PNG…".
+//! Plans as pictures, for the terminal and for what the window saves.
 
 use std::path::Path;
 
 use super::CliError;
 use crate::data;
 use crate::domain::CropRect;
-use crate::jobs::{PlanInfo, SavePlan, SaveSheet, SheetInfo};
+use crate::jobs::{DrawPlan, PlanInfo, SaveSheet, SheetInfo};
 use crate::render::{self, Painter, PlanSheet, PlanStyle, ResultSheet, SheetTheme, SheetTile};
 
 /// Wide enough for a slide or a column of print.
@@ -13,15 +13,18 @@ const WIDTH_PX: u32 = 1600;
 
 /// Draws a plan with its legend and numbers and writes it as PNG.
 pub fn write(plan: &PlanInfo, file: &Path) -> Result<(), CliError> {
-    save(plan, file).map_err(CliError::Failure)
+    let png = draw(plan).map_err(CliError::Failure)?;
+    let failed = |error| CliError::Failure(format!("the picture cannot be written ({error}): {}", file.display()));
+    std::fs::write(file, png).map_err(failed)
 }
 
 /// What the window's background calls.
-pub fn saver() -> SavePlan {
-    Box::new(save)
+pub fn drawer() -> DrawPlan {
+    Box::new(draw)
 }
 
-fn save(plan: &PlanInfo, file: &Path) -> Result<(), String> {
+/// The drawn plan, as PNG.
+pub fn draw(plan: &PlanInfo) -> Result<Vec<u8>, String> {
     let sheet = PlanSheet {
         pair: &plan.pair,
         query: &plan.query_picture,
@@ -37,8 +40,8 @@ fn save(plan: &PlanInfo, file: &Path) -> Result<(), String> {
     let picture = render::plan_png(&sheet, Painter::Auto).map_err(|error| error.to_string())?;
     let mut png = Vec::new();
     let written = picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png);
-    written.map_err(|error| format!("the picture cannot be written ({error}): {}", file.display()))?;
-    std::fs::write(file, png).map_err(|error| format!("the picture cannot be written ({error}): {}", file.display()))
+    written.map_err(|error| format!("the plan cannot be drawn ({error})"))?;
+    Ok(png)
 }
 
 /// Tiles of a sheet at most; the whole list is in the CSV.

@@ -9,9 +9,10 @@ use super::{CliError, Output, picture, session};
 use crate::data::compared_part;
 use crate::domain::{CropRect, Hit, PairMatch, PhotoDomain, ProductRecord};
 use crate::domain::{PhotoId, ProductId};
-use crate::jobs::PlanInfo;
+use crate::jobs::evidence;
 use crate::jobs::models::{list_models, load_encoder, preferred, shipped_model_dirs};
 use crate::jobs::search;
+use crate::jobs::{EvidencePhoto, EvidenceRecord, PlanInfo};
 use crate::ot;
 
 #[derive(clap::Args)]
@@ -38,6 +39,9 @@ pub struct Arguments {
     /// Draw the plan
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
+    /// Write photos, plan and settings into one file that can be checked
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -76,14 +80,21 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         let crop = crop.or_else(|| (domain == PhotoDomain::Shop).then(|| compared_part(&photo, domain, given)));
         let crop = search::choose_crop(&photo, crop, &known, &source.label())?;
         let features = search::encode(&encoder, &photo, Some(crop))?;
-        Ok((source, known, search::square(&photo, Some(crop)), features))
+        let part = (crop != CropRect::whole(photo.width(), photo.height())).then_some(crop);
+        let about = EvidencePhoto {
+            name: source.name.clone(),
+            photo: known.row.as_ref().map(|row| row.photo.clone()),
+            crop: part,
+        };
+        Ok((source, known, about, search::square(&photo, Some(crop)), features))
     };
-    let (_, _, query_picture, query) = side(&arguments.query, arguments.crop, PhotoDomain::Street)?;
-    let (source, known, gallery_picture, gallery) =
+    let (query_source, _, query_about, query_picture, query) =
+        side(&arguments.query, arguments.crop, PhotoDomain::Street)?;
+    let (source, known, gallery_about, gallery_picture, gallery) =
         side(&arguments.gallery, arguments.gallery_crop, PhotoDomain::Shop)?;
     let pair = ot::explain_pair(&cells(&query), &cells(&gallery), &options);
 
-    if let Some(file) = &arguments.png {
+    if arguments.png.is_some() || arguments.evidence.is_some() {
         let row = known.row.as_ref();
         let product = row.and_then(|row| row.product.clone()).map(|id| project.product(&id)).transpose()?.flatten();
         let product = product.unwrap_or_else(|| ProductRecord {
@@ -104,7 +115,30 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             iterations: pair.iterations,
             marginal_error: pair.marginal_error,
         };
-        picture::write(&PlanInfo { pair: pair.clone(), options, query_picture, gallery_picture, hit, product }, file)?;
+        let plan = PlanInfo { pair: pair.clone(), options, query_picture, gallery_picture, hit, product };
+        if let Some(file) = &arguments.png {
+            picture::write(&plan, file)?;
+        }
+        if let Some(file) = &arguments.evidence {
+            let decided =
+                query_about.photo.as_ref().map(|photo| evidence::decision(&project, photo, &plan.product.product));
+            let record = EvidenceRecord {
+                program: evidence::program(),
+                made_ms: evidence::made_now(),
+                project: Some(project.name().to_owned()),
+                query: query_about,
+                gallery: gallery_about,
+                product: plan.product.clone(),
+                model: evidence::model(&model.info()),
+                options,
+                rank: None,
+                decision: decided.transpose()?.flatten(),
+            };
+            let draft =
+                evidence::Draft { record, plan, query: query_source.bytes.clone(), gallery: source.bytes.to_vec() };
+            let picture = picture::draw(&draft.plan).map_err(CliError::Failure)?;
+            evidence::save(&draft.to_bytes(&picture)?, file)?;
+        }
     }
     if arguments.json { answer(&pair, output) } else { print(&pair, arguments, output) }
 }
@@ -161,6 +195,9 @@ fn print(pair: &PairMatch, arguments: &Arguments, output: &mut Output) -> Result
     ))?;
     if let Some(file) = &arguments.png {
         output.line(format!("\nThe plan: {}", file.display()))?;
+    }
+    if let Some(file) = &arguments.evidence {
+        output.line(format!("\nThe evidence: {}", file.display()))?;
     }
     Ok(())
 }

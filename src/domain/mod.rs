@@ -16,6 +16,7 @@ pub mod plan;
 pub mod ranking;
 pub mod search_log;
 pub mod shelf;
+pub mod study;
 pub mod work;
 
 pub use filter::{Facet, FacetValues, Facets, Filter, FilterTest, Filters};
@@ -31,4 +32,8 @@ pub use plan::{Grid, PairMatch, TransportPlan};
 pub use ranking::{Hit, Ranking, Stage, Timings};
 pub use search_log::{Again, LoggedHit, LoggedPhoto, LoggedSearch, PastSearch, SearchCard, SearchId};
 pub use shelf::{Effect, Fold, FoldOptions, FoldedAs, Rule, RuleId, Shelf, ShelfOptions, Subject, Touched};
+pub use study::{
+    Agreement, CellStandings, Counterfactual, Curves, Difference, Faithful, Faithfulness, PairSide, Region, Standing,
+    Swap, SwapEdit, Swaps,
+};
 pub use work::{Progress, StopFlag};

@@ -133,4 +133,14 @@ impl PairMatch {
         let index = query_cell * self.plan.gallery().cells() + gallery_cell;
         self.plan.mass()[index] * self.similarity[index]
     }
+
+    /// What one query cell adds to the structural score: the sum over its row of the plan.
+    pub fn of_query_cell(&self, query_cell: usize) -> f32 {
+        (0..self.plan.gallery().cells()).map(|cell| self.contribution(query_cell, cell)).sum()
+    }
+
+    /// What one gallery cell adds: the sum over its column.
+    pub fn of_gallery_cell(&self, gallery_cell: usize) -> f32 {
+        (0..self.plan.query().cells()).map(|cell| self.contribution(cell, gallery_cell)).sum()
+    }
 }

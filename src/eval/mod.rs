@@ -2,10 +2,12 @@
 //! plan agrees with the true correspondence.
 
 mod error;
+pub mod faithfulness;
 pub mod metrics;
 pub mod plan_truth;
 mod protocol;
 
 pub use error::EvalError;
+pub use faithfulness::{FaithfulnessSettings, FaithfulnessTest};
 pub use metrics::{Interval, Scores};
 pub use protocol::{EvalItem, EvalReport, Evaluation, QueryScores, Ranked, evaluate, score_features};

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use super::evidence::EvidenceError;
 use super::types::{Failure, FailureOf};
 use crate::data::DecodeError;
 use crate::data::import::ImportError;
@@ -36,6 +37,8 @@ pub enum JobError {
     NoPhotos { path: PathBuf },
     #[error("the folder holds no photos any more, so they are searched as they were indexed before: {}", path.display())]
     FolderEmptied { path: PathBuf },
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     #[error("no model was found; looked in {}", list(looked_in))]
     NoModel { looked_in: Vec<PathBuf> },
     #[error("this project has no model {checkpoint}")]

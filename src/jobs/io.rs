@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::JobError;
+use super::evidence::Draft;
 use super::labels::label_of;
 use super::layout;
 use super::shared::{Closed, Opened, Shared};
-use super::types::{Dialog, Event, ExportFormat, Failure, FailureOf, Mark, PlanInfo, QueryInfo};
-use super::workers::{SavePlan, SaveSheet, SheetInfo};
+use super::types::{Dialog, Event, ExportFormat, FailureOf, Mark, PlanInfo, QueryInfo};
+use super::workers::{DrawPlan, SaveSheet, SheetInfo};
 use super::{error::sentence, export};
 use crate::data;
 use crate::domain::{CropRect, PhotoId, QueryId};
@@ -26,13 +27,14 @@ pub(super) enum IoJob {
     SavePlan { plan: Box<PlanInfo>, path: PathBuf },
     ReadLayout,
     WriteLayout { text: String },
+    SaveEvidence { draft: Box<Draft>, path: PathBuf },
     Shelf(ShelfEdit),
     Export { sheet: Box<SheetInfo>, format: ExportFormat, path: PathBuf },
 }
 
 /// Those who know how to draw.
 pub(super) struct Savers {
-    pub save_plan: SavePlan,
+    pub draw_plan: DrawPlan,
     pub save_sheet: SaveSheet,
 }
 
@@ -160,17 +162,31 @@ impl IoThread {
                     Err(error) => Ok(Err(error)),
                 }
             }),
-            IoJob::SavePlan { plan, path } => shared.attempt(FailureOf::Saving, || {
-                let Some(savers) = &self.savers else { return Ok(Ok(())) };
-                let event = match (savers.save_plan)(&plan, &path) {
-                    Ok(()) => Event::Saved { path },
-                    Err(text) => {
-                        Event::Failed(Failure { of: FailureOf::Saving, sentence: sentence(&text), details: None })
-                    }
-                };
-                shared.events.send(event).map(Ok)
+            IoJob::SavePlan { plan, path } => self.save(path, |png, path| {
+                let io = |source| JobError::Io { doing: "write the picture", source, path: path.to_owned() };
+                std::fs::write(path, png(&plan)?).map_err(io)
+            }),
+            IoJob::SaveEvidence { draft, path } => self.save(path, |png, path| {
+                let bytes = draft.to_bytes(&png(&draft.plan)?)?;
+                Ok(super::evidence::save(&bytes, path)?)
             }),
         }
+    }
+
+    /// Writes a file for which a plan is drawn, and tells where it is.
+    fn save(
+        &self,
+        path: PathBuf,
+        write: impl FnOnce(&dyn Fn(&PlanInfo) -> Result<Vec<u8>, JobError>, &Path) -> Result<(), JobError>,
+    ) -> Result<(), Closed> {
+        self.shared.attempt(FailureOf::Saving, || {
+            let Some(savers) = &self.savers else { return Ok(Ok(())) };
+            let png = |plan: &PlanInfo| (savers.draw_plan)(plan).map_err(|sentence| JobError::Options { sentence });
+            match write(&png, &path) {
+                Ok(()) => self.shared.events.send(Event::Saved { path }).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        })
     }
 
     fn thumbnail(&self, photo: PhotoId, size_px: u32) -> Result<(), Closed> {
@@ -305,6 +321,7 @@ fn pick(dialog: &Dialog) -> Option<PathBuf> {
         Dialog::OpenPhoto => rfd::FileDialog::new()
             .set_title(dialog.title())
             .add_filter("Photos", &PHOTOS)
+            .add_filter("Seamline evidence", &["seamline"])
             .add_filter("All files", &["*"])
             .pick_file(),
         Dialog::OpenProject => rfd::FileDialog::new().set_title(dialog.title()).pick_folder(),
@@ -328,6 +345,11 @@ fn pick(dialog: &Dialog) -> Option<PathBuf> {
             .set_title(dialog.title())
             .set_file_name(suggested_name)
             .add_filter(format.extension().to_uppercase(), &[format.extension()])
+            .save_file(),
+        Dialog::SaveEvidence { suggested_name } => rfd::FileDialog::new()
+            .set_title(dialog.title())
+            .set_file_name(suggested_name)
+            .add_filter("Seamline evidence", &["seamline"])
             .save_file(),
     }
 }

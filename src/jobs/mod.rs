@@ -9,6 +9,7 @@ pub mod appraise;
 mod clipboard;
 pub mod clock;
 mod error;
+pub mod evidence;
 pub mod export;
 mod gallery;
 mod gate;
@@ -29,6 +30,7 @@ mod shared;
 mod shelf_types;
 pub mod shelve;
 mod shelver;
+pub mod study;
 mod train;
 pub mod types;
 mod wake;
@@ -41,7 +43,7 @@ pub use error::JobError;
 pub use latest::Latest;
 pub use types::*;
 pub use wake::WakeCallback;
-pub use workers::{SavePlan, SaveSheet, Setup, SheetInfo, StartError, Workers};
+pub use workers::{DrawPlan, SaveSheet, Setup, SheetInfo, StartError, Workers};
 
 /// Runs work on a thread with a deep stack and waits for it; the work may borrow.
 pub fn with_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> std::io::Result<T> {

@@ -19,7 +19,8 @@ use super::search::{
     self, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
 };
 use super::shared::{Closed, Opened, Shared};
-use super::types::{Event, ExportFormat, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, SearchRequest};
+use super::study::{Case, Matched, StudyJob};
+use super::types::{Event, ExportFormat, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, Question, SearchRequest};
 use crate::domain::{
     CheckpointId, Filters, MatchOptions, PhotoId, Progress, QueryId, Ranking, SearchId, ShelfOptions, StopFlag,
 };
@@ -78,11 +79,25 @@ pub(super) enum SearchJob {
         format: ExportFormat,
         path: PathBuf,
     },
+    Study {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+        question: Question,
+        stop: StopFlag,
+    },
+    Evidence {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+        path: PathBuf,
+    },
 }
 
 pub(super) struct SearchThread {
     pub shared: Arc<Shared>,
     pub io: IoQueue,
+    pub study: Sender<StudyJob>,
     pub data_dir: PathBuf,
     pub sample: SampleSpec,
     /// A project was asked for before, so that no name means the sample, not the project of last time.
@@ -178,6 +193,22 @@ impl SearchThread {
                 let plan = attempt!(self.plan(query, &photo, options));
                 // The picture is drawn where writing a file makes nobody wait.
                 self.io.push(IoJob::SavePlan { plan: Box::new(plan), path });
+                Ok(Ok(()))
+            }),
+            SearchJob::Study { query, photo, options, question, stop } => {
+                if stop.is_stopped() || shared.is_stale(query) {
+                    return Ok(());
+                }
+                shared.attempt(FailureOf::Study(query, photo.clone()), || {
+                    let case = Box::new(attempt!(self.case(query, &photo, options, &question, &stop)));
+                    // Gone only where a bug ended the thread.
+                    let _ = self.study.send(StudyJob::Ask { query, case, question, stop });
+                    Ok(Ok(()))
+                })
+            }
+            SearchJob::Evidence { query, photo, options, path } => shared.attempt(FailureOf::Saving, || {
+                let draft = attempt!(self.draft(query, &photo, options));
+                self.io.push(IoJob::SaveEvidence { draft: Box::new(draft), path });
                 Ok(Ok(()))
             }),
         }
@@ -361,7 +392,41 @@ impl SearchThread {
         self.send_ranking(&opened, query, &found.shown).map(Ok)
     }
 
-    fn plan(&self, query: QueryId, photo: &PhotoId, options: MatchOptions) -> Result<PlanInfo, JobError> {
+    /// What a question about a match needs.
+    fn case(
+        &self,
+        query: QueryId,
+        photo: &PhotoId,
+        options: MatchOptions,
+        question: &Question,
+        stop: &StopFlag,
+    ) -> Result<Case, JobError> {
+        let opened = self.shared.opened()?;
+        let kept = self.kept(query)?;
+        let engine = engine_of(&kept, &opened);
+        let found = self.found_with(&kept, &engine, &options)?;
+        // All that is compared cell by cell, also beyond what is shown, and without rules.
+        let ranked = engine.searcher.rerank_given(&found.features, &found.global, &options, stop);
+        let ranked = ranked.filter(|_| !stop.is_stopped()).ok_or(JobError::Stopped)?;
+        let compared = ranked.hits.iter().filter(|hit| hit.structural.is_some());
+        let candidates = compared.map(|hit| hit.photo.clone()).collect();
+        let other = match question {
+            Question::Above { other } => Some(matched(&opened, other)?),
+            Question::Ignore(_) | Question::IgnoreEach(_) | Question::Faithfulness => None,
+        };
+        Ok(Case {
+            photo: self.pixels_of(&kept)?,
+            crop: kept.crop,
+            features: found.features,
+            options,
+            matched: matched(&opened, photo)?,
+            other,
+            candidates,
+            engine,
+        })
+    }
+
+    pub(super) fn plan(&self, query: QueryId, photo: &PhotoId, options: MatchOptions) -> Result<PlanInfo, JobError> {
         let opened = self.shared.opened()?;
         let kept = self.kept(query)?;
         let engine = engine_of(&kept, &opened);
@@ -461,6 +526,16 @@ pub(super) fn engine_of(kept: &Kept, opened: &Opened) -> Arc<Engine> {
         Some(engine) if engine.checkpoint() == present.checkpoint() => Arc::clone(engine),
         _ => present,
     }
+}
+
+/// A photo of the gallery with its product.
+fn matched(opened: &Opened, photo: &PhotoId) -> Result<Matched, JobError> {
+    let not_there = || JobError::NotInGallery { photo: photo.clone() };
+    let project = opened.project();
+    let row = project.photo(photo)?.ok_or_else(not_there)?;
+    let product = row.product.as_ref().map(|product| project.product(product)).transpose()?.flatten();
+    let product = product.ok_or_else(not_there)?;
+    Ok(Matched { row, path: opened.paths.photo(photo), product })
 }
 
 enum Choice {

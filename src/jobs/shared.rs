@@ -66,6 +66,7 @@ pub(super) struct Shared {
     pub gate: Gate,
     pub preparing: Latest<Option<Progress>>,
     pub training: Latest<Option<TrainProgress>>,
+    pub studying: Latest<Option<Progress>>,
     pub opened: Latest<Option<Arc<Opened>>>,
     pub queries: Mutex<QueryBook>,
     pub newest: AtomicU64,

@@ -1,10 +1,18 @@
 //! What the window asks for and what it is told. These types are all that crosses a thread.
 
+pub mod evidence;
 mod gallery;
+pub mod study;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use evidence::{
+    CheckState, EvidenceCheck, EvidenceDecision, EvidenceModel, EvidencePhoto, EvidenceRank, EvidenceRecord,
+    EvidenceReport, utc_text,
+};
+pub use study::{Answer, Comparison, Contender, Question, StudyEvent, StudyRequest};
 
 use crate::domain::{
     CheckpointId, CropRect, Hit, Label, LabelKey, LabelValue, MatchOptions, PairMatch, PhotoId, Pixels, ProductId,
@@ -109,6 +117,8 @@ pub enum Request {
     WriteLayout {
         text: String,
     },
+    /// A question about one match, or evidence of it; answered by `Event::Studied`.
+    Study(StudyRequest),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +135,9 @@ pub enum Dialog {
     SaveReport {
         suggested_name: String,
     },
+    SaveEvidence {
+        suggested_name: String,
+    },
     Export {
         format: ExportFormat,
         suggested_name: String,
@@ -135,13 +148,14 @@ impl Dialog {
     /// What is asked for, as the dialog's title says it.
     pub fn title(&self) -> &'static str {
         match self {
-            Self::OpenPhoto => "Open a street photo",
+            Self::OpenPhoto => "Open a street photo or evidence",
             Self::OpenProject => "Open a project folder",
             Self::SavePlan { .. } => "Save the plan as a picture",
             Self::OpenGallery => "Open a folder of product photos",
             Self::OpenList => "Read attributes from a list",
             Self::SaveReport { .. } => "Save what was skipped as a table",
             Self::Export { .. } => "Export the result list",
+            Self::SaveEvidence { .. } => "Save the match as evidence",
         }
     }
 
@@ -151,7 +165,8 @@ impl Dialog {
             Self::OpenPhoto | Self::OpenProject | Self::OpenGallery | Self::OpenList => None,
             Self::SavePlan { suggested_name }
             | Self::SaveReport { suggested_name }
-            | Self::Export { suggested_name, .. } => Some(suggested_name),
+            | Self::Export { suggested_name, .. }
+            | Self::SaveEvidence { suggested_name } => Some(suggested_name),
         }
     }
 }
@@ -216,6 +231,7 @@ pub enum Event {
         text: Option<String>,
     },
     Gallery(GalleryEvent),
+    Studied(StudyEvent),
     /// Something that was asked for cannot be had.
     Failed(Failure),
     /// Something is worth saying, such as photos that were skipped.
@@ -322,6 +338,8 @@ pub enum FailureOf {
     Project,
     Query(QueryId),
     Plan(QueryId, PhotoId),
+    Study(QueryId, PhotoId),
+    Evidence,
     Saving,
     Labels,
     /// Filters, rules, past searches.
@@ -337,6 +355,8 @@ pub struct Activity {
     /// Making the sample or indexing.
     pub preparing: Option<Progress>,
     pub training: Option<TrainProgress>,
+    /// How far the answer to a question about a match is.
+    pub studying: Option<Progress>,
     /// True while a search or a re-ranking is under way.
     pub searching: bool,
     /// Bytes of memory this process holds, where the system tells.

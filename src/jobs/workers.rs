@@ -19,9 +19,11 @@ use super::queries::QueryBook;
 use super::searcher::{SearchJob, SearchThread};
 use super::shared::{Events, Shared};
 use super::shelve::CatalogueCache;
+use super::study::{StudyJob, StudyThread};
 use super::train::{STACK_BYTES, TrainJob, TrainThread};
 use super::types::{
-    Activity, Backend, Event, ExportLine, GalleryRequest, PlanInfo, QueryInfo, Request, ShelfRequest, TrainProgress,
+    Activity, Backend, Event, ExportLine, GalleryRequest, PlanInfo, QueryInfo, Request, ShelfRequest, StudyRequest,
+    TrainProgress,
 };
 use super::wake::{Wake, WakeCallback};
 use crate::domain::{Ranking, StopFlag};
@@ -29,8 +31,8 @@ use crate::nn::{NnError, device};
 use crate::project::data_dir;
 use crate::synth::SampleSpec;
 
-/// Draws a plan into a file; given by whoever knows how to draw. The error is a sentence.
-pub type SavePlan = Box<dyn Fn(&PlanInfo, &Path) -> Result<(), String> + Send>;
+/// Draws a plan as PNG; given by whoever knows how to draw. The error is a sentence.
+pub type DrawPlan = Box<dyn Fn(&PlanInfo) -> Result<Vec<u8>, String> + Send>;
 
 /// What a sheet of results shows.
 pub struct SheetInfo {
@@ -42,7 +44,7 @@ pub struct SheetInfo {
     pub model: String,
 }
 
-/// Draws a result list into a PNG file; given like `SavePlan`.
+/// Draws a result list into a PNG file; given like `DrawPlan`.
 pub type SaveSheet = Box<dyn Fn(&SheetInfo, &Path) -> Result<(), String> + Send>;
 
 /// Events that wait for the window at most.
@@ -60,7 +62,7 @@ pub struct Setup {
     pub device: String,
     /// What the sample is, where it has to be drawn.
     pub sample: SampleSpec,
-    pub save_plan: SavePlan,
+    pub draw_plan: DrawPlan,
     pub save_sheet: SaveSheet,
     /// Told that there is something new, at most 30 times a second, from any thread.
     pub wake: WakeCallback,
@@ -68,13 +70,13 @@ pub struct Setup {
 
 impl Setup {
     /// The usual places on this machine.
-    pub fn new(save_plan: SavePlan, save_sheet: SaveSheet, wake: WakeCallback) -> Self {
+    pub fn new(draw_plan: DrawPlan, save_sheet: SaveSheet, wake: WakeCallback) -> Self {
         Self {
             data_dir: data_dir(),
             model_dirs: shipped_model_dirs(),
             device: "auto".to_owned(),
             sample: SampleSpec::default(),
-            save_plan,
+            draw_plan,
             save_sheet,
             wake,
         }
@@ -97,6 +99,7 @@ struct Flags {
     search: StopFlag,
     rank: StopFlag,
     plan: StopFlag,
+    study: StopFlag,
 }
 
 /// Replaces a flag by a fresh one and sets the old one.
@@ -114,6 +117,7 @@ pub struct Workers {
     search: Option<Sender<SearchJob>>,
     train: Option<Sender<TrainJob>>,
     gallery: Option<Sender<GalleryJob>>,
+    study: Option<Sender<StudyJob>>,
     io: IoQueue,
     wake: Wake,
     threads: Vec<JoinHandle<()>>,
@@ -122,7 +126,7 @@ pub struct Workers {
 
 impl Workers {
     pub fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { data_dir, model_dirs, device, sample, save_plan, save_sheet, wake } = setup;
+        let Setup { data_dir, model_dirs, device, sample, draw_plan, save_sheet, wake } = setup;
         let device = device::pick(&device)?;
         let (wake, wake_thread) = Wake::start(wake)?;
         let (event_sender, events) = bounded(EVENTS);
@@ -131,6 +135,7 @@ impl Workers {
             gate: Gate::default(),
             preparing: Latest::new(None),
             training: Latest::new(None),
+            studying: Latest::new(None),
             opened: Latest::new(None),
             queries: Mutex::new(QueryBook::default()),
             newest: AtomicU64::new(0),
@@ -145,6 +150,7 @@ impl Workers {
         let (search_sender, search_jobs) = unbounded();
         let (train_sender, train_jobs) = unbounded();
         let (gallery_sender, gallery_jobs) = unbounded();
+        let (study_sender, study_jobs) = unbounded();
         let io = IoQueue::default();
         // Dropped on an early return, it ends the threads that were started by then.
         let mut workers = Self {
@@ -154,6 +160,7 @@ impl Workers {
             search: Some(search_sender),
             train: Some(train_sender),
             gallery: Some(gallery_sender.clone()),
+            study: Some(study_sender.clone()),
             io: io.clone(),
             wake,
             threads: vec![wake_thread],
@@ -162,6 +169,7 @@ impl Workers {
         let search = SearchThread {
             shared: Arc::clone(&shared),
             io: io.clone(),
+            study: study_sender,
             data_dir,
             sample,
             asked_before: Cell::new(false),
@@ -173,8 +181,10 @@ impl Workers {
         workers.spawn("train", Some(STACK_BYTES), move || train.run(&train_jobs))?;
         let gallery = GalleryThread { shared: Arc::clone(&shared) };
         workers.spawn("gallery", None, move || gallery.run(&gallery_jobs))?;
+        let study = StudyThread { shared: Arc::clone(&shared) };
+        workers.spawn("study", None, move || study.run(&study_jobs))?;
         let first =
-            IoThread { shared: Arc::clone(&shared), queue: io.clone(), savers: Some(Savers { save_plan, save_sheet }) };
+            IoThread { shared: Arc::clone(&shared), queue: io.clone(), savers: Some(Savers { draw_plan, save_sheet }) };
         workers.spawn("io", None, move || first.run())?;
         if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 2) {
             let second = IoThread { shared, queue: io, savers: None };
@@ -196,6 +206,27 @@ impl Workers {
         };
         self.threads.push(builder.spawn(run)?);
         Ok(())
+    }
+
+    /// The newest question wins, of questions and files alike.
+    fn study(&mut self, request: StudyRequest) {
+        match request {
+            StudyRequest::Ask { query, photo, options, question } => {
+                let stop = renew(&mut self.flags.study);
+                self.to_search(SearchJob::Study { query, photo, options, question, stop });
+            }
+            StudyRequest::Stop => self.flags.study.stop(),
+            StudyRequest::SaveEvidence { query, photo, options, path } => {
+                self.to_search(SearchJob::Evidence { query, photo, options, path });
+            }
+            StudyRequest::OpenEvidence { path } => {
+                // What is being answered gives way; a question that follows waits for the file.
+                renew(&mut self.flags.study);
+                if let Some(study) = &self.study {
+                    let _ = study.send(StudyJob::Open { path });
+                }
+            }
+        }
     }
 
     fn to_search(&self, job: SearchJob) {
@@ -282,6 +313,7 @@ impl Backend for Workers {
                 }
             }
             Request::StopTraining => self.shared.train_stop.get().stop(),
+            Request::Study(request) => self.study(request),
         }
     }
 
@@ -299,6 +331,7 @@ impl Backend for Workers {
         Activity {
             preparing: self.shared.preparing.get(),
             training: self.shared.training.get(),
+            studying: self.shared.studying.get(),
             searching: self.shared.gate.is_busy(),
             memory_bytes,
         }
@@ -308,7 +341,7 @@ impl Backend for Workers {
 impl Drop for Workers {
     /// Flags first, so that work ends; then the receiver, so that nobody waits for room in it; only then the joining.
     fn drop(&mut self) {
-        for flag in [&self.flags.open, &self.flags.search, &self.flags.rank, &self.flags.plan] {
+        for flag in [&self.flags.open, &self.flags.search, &self.flags.rank, &self.flags.plan, &self.flags.study] {
             flag.stop();
         }
         self.shared.train_stop.get().stop();
@@ -318,6 +351,7 @@ impl Drop for Workers {
         self.search = None;
         self.train = None;
         self.gallery = None;
+        self.study = None;
         self.io.close();
         self.wake.close();
         for thread in self.threads.drain(..) {

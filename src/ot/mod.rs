@@ -21,7 +21,9 @@ mod similarity;
 mod sinkhorn;
 mod solve;
 mod structural;
+mod swap;
 mod tree;
+mod without;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +39,5 @@ pub use structural::{
     Cells, Painted, PairScore, SimilarityPlan, explain_painted, explain_pair, rerank, rerank_painted, score_pair,
     similarity_plan,
 };
+pub use swap::{Contest, EPSILONS, MOST_WEIGHT};
+pub use without::Remaining;

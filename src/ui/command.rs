@@ -37,6 +37,7 @@ pub enum Command {
     Gallery(GalleryCommand),
     /// Filters, rules, past searches and the compare tray.
     Shelf(ShelfCommand),
+    Study(super::study::StudyCommand),
 }
 
 /// An entry of the table.
@@ -88,6 +89,12 @@ pub enum Action {
     OpenCompare,
     Export,
     SaveSearch,
+    WhyAbove,
+    IgnoreRegion,
+    TestReason,
+    StopStudy,
+    ClearRegion,
+    SaveEvidence,
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -143,7 +150,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 impl Action {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 52] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -190,6 +197,12 @@ impl Action {
         Self::OpenCompare,
         Self::Export,
         Self::SaveSearch,
+        Self::WhyAbove,
+        Self::IgnoreRegion,
+        Self::TestReason,
+        Self::StopStudy,
+        Self::ClearRegion,
+        Self::SaveEvidence,
     ];
 
     pub fn entry(self) -> Entry {
@@ -486,6 +499,38 @@ impl Action {
                 icon::STAR,
                 Group::Photo,
                 const { &[ctrl(Key::D)] },
+            ),
+            Self::WhyAbove => entry(
+                "Why above the next…",
+                "Show what puts this product above another, and the smallest edit that swaps them",
+                icon::ARROW_UP,
+                Group::Plan,
+                const { &[key(Key::A)] },
+            ),
+            Self::IgnoreRegion => entry(
+                "Ignore a region…",
+                "See score and rank without a part of either photo",
+                icon::MINUS,
+                Group::Plan,
+                const { &[key(Key::I)] },
+            ),
+            Self::TestReason => entry(
+                "Test this reason",
+                "Hide cells in the order of their contributions and at random, and compare how the score falls",
+                icon::TARGET,
+                Group::Plan,
+                const { &[key(Key::T)] },
+            ),
+            Self::StopStudy => {
+                entry("Stop", "End what is being worked out about this match", icon::STOP, Group::Plan, &[])
+            }
+            Self::ClearRegion => entry("Ignore nothing", "Take the chosen cells back", icon::UNDO, Group::Plan, &[]),
+            Self::SaveEvidence => entry(
+                "Save evidence…",
+                "Write photos, plan, settings and decision into one file that can be checked",
+                icon::FLOPPY,
+                Group::Plan,
+                const { &[ctrl_shift(Key::E)] },
             ),
         }
     }

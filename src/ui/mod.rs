@@ -10,6 +10,7 @@ pub mod layout;
 pub mod panels;
 pub mod shelf;
 pub mod state;
+pub mod study;
 pub mod thumbs;
 pub mod tokens;
 pub mod widgets;
@@ -25,7 +26,9 @@ use panels::welcome;
 pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
     panels::top_bar::top_bar_ui(ui, ctx);
     panels::status_bar::status_bar_ui(ui, ctx);
-    if ctx.session.query.is_some() {
+    if let Some(evidence) = &ctx.session.study.evidence {
+        panels::evidence::evidence_ui(ui, ctx, evidence);
+    } else if ctx.session.query.is_some() {
         let frame = egui::Frame::new().fill(ctx.tokens.ground);
         egui::CentralPanel::no_frame().frame(frame).show(ui, |ui| layout::layout_ui(ui, ctx));
     } else {

@@ -121,6 +121,7 @@ pub enum HoveringKind {
     Folder,
     /// A folder of photos.
     Gallery,
+    Evidence,
     /// Its name does not look like a photo's.
     Other,
 }
@@ -176,6 +177,8 @@ pub struct Session {
     pub gallery: GalleryView,
     /// Filters, rules, folding, past searches, and what is compared.
     pub shelf: ShelfState,
+    /// Questions about the shown match, and evidence.
+    pub study: super::study::StudyState,
 }
 
 /// The photo that is searched for, and all that is known of the answer.

@@ -101,6 +101,9 @@ pub struct Tokens {
     pub grid_line: Color32,
     pub handle: Color32,
     pub handle_line: Color32,
+    /// Who gains, on photos: two hues that colour-blind people tell apart, always with a mark.
+    pub gain: Color32,
+    pub loss: Color32,
     pub shadow: Color32,
 }
 
@@ -189,6 +192,8 @@ impl Tokens {
             grid_line: Color32::from_white_alpha(51),
             handle: rgb(0xffffff),
             handle_line: rgb(0x3a3b40),
+            gain: rgb(0x1f6fd6),
+            loss: rgb(0xe06a00),
             shadow: none,
         }
     }

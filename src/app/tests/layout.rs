@@ -130,13 +130,13 @@ fn panes_that_share_a_place_have_tabs_and_a_pane_alone_has_none() {
 #[test]
 fn a_pane_moves_to_where_its_edge_is_dragged() {
     let mut stage = Staged::searched();
-    let grip = stage.harness.get_by_label("Move why").rect().center();
+    let grip = stage.harness.get_by_label("Move corrections").rect().center();
     let results = stage.harness.get_by_label("Move results").rect();
     // Onto the middle of the results, it becomes a tab of them.
     let middle = egui::pos2(results.center().x, stage.harness.ctx.content_rect().center().y);
     stage.drag(grip, middle);
-    assert!(stage.harness.query_all_by_role_and_label(Role::Tab, "Why").count() == 1);
+    assert!(stage.harness.query_all_by_role_and_label(Role::Tab, "Corrections").count() == 1);
     assert!(!written(&stage).is_empty());
     stage.obey(Command::Act(Action::ResetLayout));
-    assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Why").count(), 0);
+    assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Corrections").count(), 0);
 }

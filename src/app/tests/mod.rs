@@ -6,8 +6,10 @@ mod gallery;
 pub mod stage;
 
 mod corrections;
+mod evidence;
 mod layout;
 mod photos;
 mod plans;
 mod results;
 mod shelf;
+mod study;

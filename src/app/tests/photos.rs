@@ -243,7 +243,7 @@ fn without_a_file_dialog_the_window_asks_for_the_path() {
     stage.press_with(Modifiers::COMMAND, Key::O);
     assert_eq!(stage.asked_for(), [Request::AskPath(Dialog::OpenPhoto)]);
     stage.tell(Event::NoDialog { dialog: Dialog::OpenPhoto, start: "/home/m".into() });
-    assert!(stage.sees("Open a street photo") && stage.sees_part("no file dialog"));
+    assert!(stage.sees("Open a street photo or evidence") && stage.sees_part("no file dialog"));
     assert!(stage.harness.ctx.text_edit_focused(), "typing begins at once");
     stage.harness.get_by_label("Path").set_text_value_accesskit("/home/m/red coat.jpg");
     stage.harness.run();

@@ -181,7 +181,7 @@ fn a_plan_comes_with_both_pictures_and_is_saved_by_the_hook() {
         _ => None,
     });
     assert_eq!(failure.of, FailureOf::Saving);
-    assert!(failure.sentence.starts_with("Cannot write"), "{}", failure.sentence);
+    assert!(failure.sentence.starts_with("Could not write the picture"), "{}", failure.sentence);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The real backend on a tiny drawn sample and a tiny network with random weights.
 
+mod evidence;
 mod flows;
 mod gallery;
 mod parts;
 mod shelf;
+mod studies;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use crossbeam_channel::{Receiver, unbounded};
 
 use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId, ShelfOptions};
 use crate::jobs::{
-    Backend, Event, PlanInfo, ProjectSummary, QueryPhoto, Request, SavePlan, SearchRequest, Setup, WakeCallback,
+    Backend, DrawPlan, Event, PlanInfo, ProjectSummary, QueryPhoto, Request, SearchRequest, Setup, WakeCallback,
     Workers,
 };
 use crate::nn::{Arch, Embedder, EmbedderConfig, ModelCard, Precision, ResNetConfig, checkpoint};
@@ -78,15 +80,13 @@ impl Machine {
         let wake: WakeCallback = Arc::new(move || {
             let _ = woken.send(());
         });
-        let save_plan: SavePlan = Box::new(|plan: &PlanInfo, path: &Path| {
-            std::fs::write(path, format!("{}", plan.hit.photo)).map_err(|error| format!("cannot write: {error}"))
-        });
+        let draw_plan: DrawPlan = Box::new(|plan: &PlanInfo| Ok(plan.hit.photo.as_str().as_bytes().to_vec()));
         let workers = Workers::start(Setup {
             data_dir: self.data(),
             model_dirs: vec![self.models()],
             device: "cpu".to_owned(),
             sample: tiny_spec(),
-            save_plan,
+            draw_plan,
             save_sheet: Box::new(|_, _| Err("nobody draws here".to_owned())),
             wake,
         })

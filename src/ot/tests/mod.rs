@@ -1,6 +1,7 @@
 mod exact;
 mod fast;
 mod golden;
+mod ignoring;
 mod input;
 mod pair_set;
 mod relaxed;

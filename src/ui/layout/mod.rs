@@ -27,18 +27,31 @@ pub enum Pane {
     Results,
     Match,
     Why,
+    Above,
+    Ignore,
+    Test,
 }
 
 /// Columns from left to right, in each the groups from top to bottom; a group of several panes shows tabs.
 const DEFAULT: &[&[&[Pane]]] = &[
     &[&[Pane::Photo], &[Pane::Matching, Pane::History], &[Pane::Corrections]],
     &[&[Pane::Results]],
-    &[&[Pane::Match], &[Pane::Why]],
+    &[&[Pane::Match], &[Pane::Why, Pane::Above, Pane::Ignore, Pane::Test]],
 ];
 
 impl Pane {
-    pub const ALL: [Self; 7] =
-        [Self::Photo, Self::Matching, Self::History, Self::Corrections, Self::Results, Self::Match, Self::Why];
+    pub const ALL: [Self; 10] = [
+        Self::Photo,
+        Self::Matching,
+        Self::History,
+        Self::Corrections,
+        Self::Results,
+        Self::Match,
+        Self::Why,
+        Self::Above,
+        Self::Ignore,
+        Self::Test,
+    ];
 
     /// What a tab says.
     pub fn name(self) -> &'static str {
@@ -50,6 +63,9 @@ impl Pane {
             Self::Results => "Results",
             Self::Match => "Match",
             Self::Why => "Why",
+            Self::Above => "Why above",
+            Self::Ignore => "Ignore",
+            Self::Test => "Test",
         }
     }
 

@@ -10,7 +10,7 @@ use super::fit::{GAP, TAB_BAR};
 use super::{Layout, Pane};
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
-use crate::ui::panels::{corrections, history, matching, pair, query_photo, results, why};
+use crate::ui::panels::{corrections, history, matching, pair, query_photo, results, study, why};
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::focus_ring;
 
@@ -24,6 +24,9 @@ fn pane_ui(ui: &mut Ui, ctx: &Ctx<'_>, pane: Pane) {
         Pane::Results => results::results_ui(ui, ctx),
         Pane::Match => pair::match_ui(ui, ctx),
         Pane::Why => why::why_pane_ui(ui, ctx),
+        Pane::Above => padded_ui(ui, |ui| study::above::above_ui(ui, ctx)),
+        Pane::Ignore => padded_ui(ui, |ui| study::ignore::ignore_ui(ui, ctx)),
+        Pane::Test => padded_ui(ui, |ui| study::test::test_ui(ui, ctx)),
     }
 }
 

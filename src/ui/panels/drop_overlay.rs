@@ -21,6 +21,7 @@ pub fn drop_overlay_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let sign = match hovering.kind {
         HoveringKind::Photo => icon::UPLOAD,
         HoveringKind::Folder | HoveringKind::Gallery => icon::FOLDER,
+        HoveringKind::Evidence => icon::INFO,
         HoveringKind::Other => icon::WARNING,
     };
     let center = screen.center();
@@ -40,6 +41,7 @@ fn words(hovering: &Hovering) -> (&'static str, String) {
         HoveringKind::Photo => ("Drop to search", first.to_owned()),
         HoveringKind::Folder => ("Drop to open as a project", first.to_owned()),
         HoveringKind::Gallery => ("Drop to search in these product photos", first.to_owned()),
+        HoveringKind::Evidence => ("Drop to check evidence", first.to_owned()),
         HoveringKind::Other => (
             "Not a photo by its name",
             format!("{first}: JPEG, PNG, WebP, BMP, GIF and TIFF can be read. Dropping tries it anyway"),

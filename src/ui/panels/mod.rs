@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod corrections;
 pub mod drop_overlay;
+pub mod evidence;
 pub mod filters;
 pub mod gallery;
 pub mod history;
@@ -15,6 +16,7 @@ pub mod results;
 pub mod rules;
 pub mod shortcuts;
 pub mod status_bar;
+pub mod study;
 pub mod top_bar;
 pub mod welcome;
 pub mod why;

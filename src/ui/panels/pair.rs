@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, Popup, Pos2, RichText, ScrollArea, Sense, Ui, Vec2};
 
-use super::{notices, results};
+use super::{notices, results, study};
 use crate::domain::{Hit, Ranking};
 use crate::jobs::types::Mark;
 use crate::ui::command::{Action, Command};
@@ -171,6 +171,7 @@ fn plan_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares) {
     plan_view_ui(ui, ctx, plan, layout);
     let begun = ui.min_rect().bottom();
     caption_ui(ui, ctx, plan);
+    study::warning_ui(ui, ctx);
     if ui.available_width() < 720.0 {
         // Every layer keeps its legend, however narrow the panel is.
         ui.horizontal_wrapped(|ui| legend::legend_ui(ui, ctx, plan));
@@ -181,6 +182,9 @@ fn plan_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares) {
             legend::legend_ui(ui, ctx, plan);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| toggles_ui(ui, ctx, true));
         });
+    }
+    if let Some(query) = &ctx.session.query {
+        study::entries_ui(ui, ctx, query);
     }
     let foot = (ui.min_rect().bottom() - begun).round();
     if foot_height(ui) != foot {

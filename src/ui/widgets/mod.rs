@@ -2,7 +2,9 @@
 //! readers read and tests find it by.
 
 pub mod button;
+pub mod cell_board;
 pub mod crop_box;
+pub mod curve_plot;
 pub mod legend;
 pub mod plan_picture;
 pub mod plan_view;

@@ -1,0 +1,113 @@
+//! Collects what goes into an evidence file.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Evidence, EvidenceError};
+use crate::data;
+use crate::domain::{CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, QueryId};
+use crate::jobs::JobError;
+use crate::jobs::searcher::{SearchThread, engine_of};
+use crate::jobs::types::{
+    EvidenceDecision, EvidenceModel, EvidencePhoto, EvidenceRank, EvidenceRecord, ModelInfo, PlanInfo,
+};
+use crate::project::Project;
+
+/// Everything but the picture, which is drawn where writing a file makes nobody wait.
+pub struct Draft {
+    pub record: EvidenceRecord,
+    pub plan: PlanInfo,
+    pub query: Arc<[u8]>,
+    pub gallery: Vec<u8>,
+}
+
+impl Draft {
+    /// The file's bytes with the drawn plan.
+    pub fn to_bytes(&self, picture: &[u8]) -> Result<Vec<u8>, EvidenceError> {
+        let evidence = Evidence {
+            record: &self.record,
+            pair: &self.plan.pair,
+            query: &self.query,
+            gallery: &self.gallery,
+            picture,
+        };
+        evidence.to_bytes()
+    }
+}
+
+impl SearchThread {
+    pub(in crate::jobs) fn draft(
+        &self,
+        query: QueryId,
+        photo: &PhotoId,
+        options: MatchOptions,
+    ) -> Result<Draft, JobError> {
+        let plan = self.plan(query, photo, options)?;
+        let kept = self.kept(query)?;
+        let opened = self.shared.opened()?;
+        let engine = engine_of(&kept, &opened);
+        let gallery = data::decode::read_file(&opened.paths.photo(photo))?;
+        let part = {
+            let pixels = data::decode_bytes(&gallery, photo.as_str())?;
+            let row = opened.project().photo(photo)?.ok_or_else(|| JobError::NotInGallery { photo: photo.clone() })?;
+            let part = data::compared_part(&pixels, row.domain, row.bbox);
+            (part != CropRect::whole(pixels.width(), pixels.height())).then_some(part)
+        };
+        let name = photo.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+        let query_row = kept.known.row.as_ref().map(|row| row.photo.clone());
+        let whole = CropRect::whole(kept.info.width, kept.info.height);
+        let project = opened.project();
+        let decided = query_row.as_ref().map(|query| decision(&project, query, &plan.product.product));
+        let rank = EvidenceRank {
+            rank: plan.hit.rank,
+            global_rank: plan.hit.global_rank,
+            gallery_size: engine.searcher.index().len(),
+        };
+        let record = EvidenceRecord {
+            program: program(),
+            made_ms: made_now(),
+            project: Some(project.name().to_owned()),
+            query: EvidencePhoto {
+                name: kept.source.name.clone(),
+                photo: query_row,
+                crop: (kept.crop != whole).then_some(kept.crop),
+            },
+            gallery: EvidencePhoto { name, photo: Some(photo.clone()), crop: part },
+            product: plan.product.clone(),
+            model: model(&engine.model),
+            options,
+            rank: Some(rank),
+            decision: decided.transpose()?.flatten(),
+        };
+        Ok(Draft { record, plan, query: Arc::clone(&kept.source.bytes), gallery })
+    }
+}
+
+/// "seamline 0.1.0".
+pub fn program() -> String {
+    concat!("seamline ", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+pub fn model(info: &ModelInfo) -> EvidenceModel {
+    EvidenceModel { name: info.name.clone(), checkpoint: info.checkpoint.clone() }
+}
+
+/// Milliseconds since 1970, UTC.
+pub fn made_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a person said last about a query photo and a product; `None` where that was taken back, or never said.
+pub fn decision(project: &Project, query: &PhotoId, product: &ProductId) -> Result<Option<EvidenceDecision>, JobError> {
+    let key = LabelKey::Match { query: query.clone(), product: product.clone() };
+    let last = project.events_of(query)?.into_iter().rev().find(|event| event.key == key);
+    Ok(last.and_then(|event| {
+        let same_product = match event.after?.value {
+            LabelValue::SameProduct { .. } => true,
+            LabelValue::NotThisProduct { .. } => false,
+            LabelValue::Kind { .. } => return None,
+        };
+        Some(EvidenceDecision { same_product, author: event.author, at_ms: event.at_ms })
+    }))
+}

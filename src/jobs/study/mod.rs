@@ -1,0 +1,167 @@
+//! Questions about one match, answered step by step and without threads: what if a region were ignored, why does one
+//! photo stand above another, does the explanation point at what the model used?
+
+mod above;
+mod faithful;
+mod hide;
+mod ignore;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+pub use above::above;
+pub use faithful::faithfulness;
+pub use hide::Canvas;
+pub use ignore::{ignore, ignore_each};
+pub(super) use worker::{StudyJob, StudyThread};
+
+use super::JobError;
+use super::open::Engine;
+use super::types::{Answer, Question};
+use crate::data;
+use crate::domain::{CropRect, Grid, Layer, Marginals, MatchOptions, PhotoId, ProductRecord, Standing, StopFlag};
+use crate::nn::CellFeatures;
+use crate::ot::{self, Cells, PairScore};
+use crate::project::PhotoRow;
+
+/// One match and what is needed to compare it anew.
+pub struct Case {
+    pub engine: Arc<Engine>,
+    /// The query photo, and the part of it that is searched.
+    pub photo: Arc<RgbImage>,
+    pub crop: CropRect,
+    pub features: Arc<CellFeatures>,
+    pub options: MatchOptions,
+    /// The photo of the gallery.
+    pub matched: Matched,
+    /// The other photo of a question about two.
+    pub other: Option<Matched>,
+    /// The photos that are compared cell by cell with these options, best first.
+    pub candidates: Vec<PhotoId>,
+}
+
+/// A photo of the gallery.
+#[derive(Clone)]
+pub struct Matched {
+    pub row: PhotoRow,
+    pub path: PathBuf,
+    pub product: ProductRecord,
+}
+
+impl Matched {
+    /// The photo, and the part of it that is compared.
+    fn read(&self) -> Result<(RgbImage, CropRect), JobError> {
+        let photo = data::decode_file(&self.path)?;
+        let part = data::compared_part(&photo, self.row.domain, self.row.bbox);
+        Ok((photo, part))
+    }
+}
+
+/// Told how much is done, of how much; asked before each block of work.
+pub type Pace<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Answers a question.
+pub fn answer(case: &Case, question: &Question, stop: &StopFlag, pace: Pace<'_>) -> Result<Answer, JobError> {
+    case.options.check().map_err(refuse)?;
+    if !has_stored_cells(&case.options, case.features.grid) {
+        return Err(refuse(
+            "these questions are answered for the network's own grid, its last layer and marginals that are not \
+             painted; put those settings back to ask"
+                .to_owned(),
+        ));
+    }
+    Ok(match question {
+        Question::Ignore(region) => Answer::Ignore(Arc::new(ignore(case, region, stop, pace)?)),
+        Question::IgnoreEach(side) => Answer::IgnoreEach(Arc::new(ignore_each(case, *side, stop, pace)?)),
+        Question::Above { .. } => Answer::Above(Arc::new(above(case, stop)?)),
+        Question::Faithfulness => Answer::Faithfulness(Arc::new(faithfulness(case, Default::default(), stop, pace)?)),
+    })
+}
+
+/// Whether a comparison with these settings is one of the cells that the index holds.
+pub fn has_stored_cells(options: &MatchOptions, own: Grid) -> bool {
+    options.layer == Layer::Last && options.marginals != Marginals::Painted && options.grid_of(own) == own
+}
+
+fn refuse(sentence: String) -> JobError {
+    JobError::Options { sentence }
+}
+
+fn go_on(stop: &StopFlag) -> Result<(), JobError> {
+    if stop.is_stopped() { Err(JobError::Stopped) } else { Ok(()) }
+}
+
+/// Features of one photo, as the index holds them.
+#[derive(Clone)]
+struct Stored {
+    cells: Vec<f32>,
+    global: Vec<f32>,
+}
+
+impl Case {
+    fn query(&self) -> Cells<'_> {
+        view(&self.features, 0)
+    }
+
+    fn gallery_grid(&self) -> Grid {
+        self.engine.searcher.index().grid()
+    }
+
+    fn gallery_view<'a>(&self, stored: &'a Stored) -> Cells<'a> {
+        let index = self.engine.searcher.index();
+        Cells { grid: index.grid(), dim: index.dim(), cells: &stored.cells, global: &stored.global }
+    }
+
+    fn stored(&self, photo: &PhotoId) -> Result<Stored, JobError> {
+        let index = self.engine.searcher.index();
+        let row = index.row_of(photo).ok_or_else(|| JobError::NotInGallery { photo: photo.clone() })?;
+        Ok(Stored { cells: index.cells_f32(row), global: index.global_f32(row) })
+    }
+
+    /// All candidates, the matched photo among them wherever it stands.
+    fn field(&self) -> Result<Field, JobError> {
+        let mut photos = self.candidates.clone();
+        let place = match photos.iter().position(|photo| *photo == self.matched.row.photo) {
+            Some(place) => place,
+            None => {
+                photos.push(self.matched.row.photo.clone());
+                photos.len() - 1
+            }
+        };
+        let stored = photos.iter().map(|photo| self.stored(photo)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Field { stored, place })
+    }
+
+    /// Scores of this query against all of a field.
+    fn scores(&self, query: &Cells<'_>, field: &Field, stop: &StopFlag) -> Result<Vec<PairScore>, JobError> {
+        let views: Vec<Cells<'_>> = field.stored.iter().map(|stored| self.gallery_view(stored)).collect();
+        let scores = ot::rerank(query, &views, &self.options, stop);
+        if scores.len() == views.len() { Ok(scores) } else { Err(JobError::Stopped) }
+    }
+
+    /// Where one of these scores stands. Of equals the one that stood first stays first.
+    fn standing(&self, scores: &[PairScore], place: usize) -> Standing {
+        let own = scores[place];
+        let score = own.score(&self.options);
+        let ahead = scores.iter().enumerate().filter(|(at, other)| {
+            let other = other.score(&self.options);
+            other > score || (other == score && *at < place)
+        });
+        Standing { score, global: own.global, structural: own.structural, rank: 1 + ahead.count() }
+    }
+}
+
+/// What a match is ranked among.
+struct Field {
+    stored: Vec<Stored>,
+    /// The matched photo's place in it.
+    place: usize,
+}
+
+/// One photo of a batch.
+fn view(features: &CellFeatures, photo: usize) -> Cells<'_> {
+    Cells { grid: features.grid, dim: features.dim, cells: features.cells_of(photo), global: features.global_of(photo) }
+}

@@ -1,0 +1,43 @@
+//! A photo some of whose cells count for nothing.
+//!
+//! A cell of weight zero sends and receives nothing, so the problem without its row (or column) has the same plan
+//! elsewhere; deleting it keeps every solver's own rules, and renormalises the other weights on the way.
+
+use std::borrow::Cow;
+
+use crate::domain::Grid;
+
+use super::Cells;
+
+/// What is left of a photo.
+#[derive(Clone, Debug)]
+pub struct Remaining<'a> {
+    grid: Grid,
+    dim: usize,
+    cells: Cow<'a, [f32]>,
+    global: &'a [f32],
+}
+
+impl<'a> Remaining<'a> {
+    /// The photo without these cells; its global vector stays. `None` where nothing would be left. Without any cell
+    /// to ignore it is the very photo.
+    pub fn of(photo: &Cells<'a>, ignored: &[usize]) -> Option<Self> {
+        let (dim, global) = (photo.dim, photo.global);
+        if ignored.is_empty() {
+            return Some(Self { grid: photo.grid, dim, cells: Cow::Borrowed(photo.cells), global });
+        }
+        let mut gone = vec![false; photo.grid.cells()];
+        for &cell in ignored {
+            if let Some(gone) = gone.get_mut(cell) {
+                *gone = true;
+            }
+        }
+        let left: Vec<usize> = (0..gone.len()).filter(|&cell| !gone[cell]).collect();
+        let cells = left.iter().flat_map(|&cell| photo.row(cell)).copied().collect();
+        (!left.is_empty()).then(|| Self { grid: Grid::new(1, left.len()), dim, cells: Cow::Owned(cells), global })
+    }
+
+    pub fn view(&self) -> Cells<'_> {
+        Cells { grid: self.grid, dim: self.dim, cells: &self.cells, global: self.global }
+    }
+}
