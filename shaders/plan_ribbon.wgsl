@@ -15,6 +15,9 @@ struct FlowInstance {
     // Query cell and gallery cell.
     @location(3) cells: vec2<u32>,
     @location(4) color: vec4<f32>,
+    // Shares, and heights of start and end, in the plan before.
+    @location(5) was_shares: vec3<f32>,
+    @location(6) was_heights: vec2<f32>,
 }
 
 struct Edge {
@@ -36,18 +39,48 @@ fn resting_opacity(share: f32) -> f32 {
     return 0.14 + 0.62 * share;
 }
 
+// While the plan before turns into this one.
+fn present(flow: FlowInstance) -> FlowInstance {
+    var out = flow;
+    out.shares = mix(flow.was_shares, flow.shares, plan.blend);
+    out.start.y = mix(flow.was_heights.x, flow.start.y, plan.blend);
+    out.end.y = mix(flow.was_heights.y, flow.end.y, plan.blend);
+    return out;
+}
+
+fn shown_opacity(share: f32, least: f32) -> f32 {
+    return select(0.0, resting_opacity(share), share >= least);
+}
+
+fn unpointed_opacity(flow: FlowInstance) -> f32 {
+    let before = shown_opacity(flow.was_shares.x, plan.was_least_share);
+    return mix(before, shown_opacity(flow.shares.x, plan.least_share), plan.blend);
+}
+
 // Opacity among all flows. What is pointed at is drawn afterwards, on top.
 fn base_opacity(flow: FlowInstance) -> f32 {
     if (is_pointed_at(flow.cells)) {
         return 0.0;
     }
-    return resting_opacity(flow.shares.x) * mix(1.0, 0.06, plan.amount) * plan.opacity;
+    return unpointed_opacity(flow) * mix(1.0, 0.06, plan.amount) * plan.opacity;
 }
 
 fn lit_opacity(flow: FlowInstance) -> f32 {
-    let before = select(0.0, resting_opacity(flow.shares.x), flow.shares.x >= plan.least_share);
-    let share = select(flow.shares.y, flow.shares.z, plan.pointed == POINTED_GALLERY);
-    return mix(before, 0.30 + 0.62 * share, plan.amount) * plan.opacity;
+    let now = mix(flow.was_shares, flow.shares, plan.blend);
+    let share = select(now.y, now.z, plan.pointed == POINTED_GALLERY);
+    return mix(unpointed_opacity(flow), 0.30 + 0.62 * share, plan.amount) * plan.opacity;
+}
+
+fn query_end(flow: FlowInstance) -> vec2<f32> {
+    return seen(plan.query_window, flow.start);
+}
+
+fn gallery_end(flow: FlowInstance) -> vec2<f32> {
+    return seen(plan.gallery_window, flow.end);
+}
+
+fn in_sight(place: vec2<f32>) -> bool {
+    return all(place >= vec2<f32>(0.0)) && all(place <= vec2<f32>(1.0));
 }
 
 fn nowhere() -> Edge {
@@ -61,8 +94,9 @@ fn ribbon(flow: FlowInstance, index: u32, opacity: f32) -> Edge {
     if (opacity <= 0.0) {
         return nowhere();
     }
-    let a = at_in(plan.query_rect, flow.start);
-    let b = at_in(plan.gallery_rect, flow.end);
+    // What is out of sight ends at the border of what is seen.
+    let a = at_in(plan.query_rect, clamp(query_end(flow), vec2<f32>(0.0), vec2<f32>(1.0)));
+    let b = at_in(plan.gallery_rect, clamp(gallery_end(flow), vec2<f32>(0.0), vec2<f32>(1.0)));
     let t = f32(index / 2u) / f32(SEGMENTS);
     let s = 1.0 - t;
     let middle = 0.5 * (a.x + b.x);
@@ -78,9 +112,11 @@ fn ribbon(flow: FlowInstance, index: u32, opacity: f32) -> Edge {
     let tangent = select(vec2<f32>(1.0, 0.0), along / max(length_along, 1e-6), length_along > 1e-6);
     let half_width = 0.5 * (1.0 + 4.4 * flow.shares.x) * plan.pixels_per_point;
     let across = (f32(index & 1u) * 2.0 - 1.0) * (half_width + FRINGE);
+    let whole = in_sight(query_end(flow)) && in_sight(gallery_end(flow));
+    let alpha = opacity * select(0.3, 1.0, whole);
     var out: Edge;
     out.position = clip_from_view(at + vec2<f32>(-tangent.y, tangent.x) * across);
-    out.color = vec4<f32>(flow.color.rgb * opacity, opacity);
+    out.color = vec4<f32>(flow.color.rgb * alpha, alpha);
     out.offset = vec2<f32>(across, 0.0);
     out.radius = half_width;
     return out;
@@ -91,9 +127,13 @@ fn ends(flow: FlowInstance, index: u32, ribbon_opacity: f32) -> Edge {
     if (ribbon_opacity <= 0.0) {
         return nowhere();
     }
+    let place = select(gallery_end(flow), query_end(flow), index < 6u);
+    if (!in_sight(place)) {
+        return nowhere();
+    }
     let resting = (resting_opacity(flow.shares.x) + 0.2) / resting_opacity(flow.shares.x);
     let opacity = min(ribbon_opacity * resting, 1.0);
-    let centre = select(at_in(plan.gallery_rect, flow.end), at_in(plan.query_rect, flow.start), index < 6u);
+    let centre = at_in(select(plan.gallery_rect, plan.query_rect, index < 6u), place);
     // Two triangles: corners 0 1 2 and 2 1 3.
     let k = index % 6u;
     let corner = select(select(k, 5u - k, k > 2u), 3u, k == 5u);
@@ -110,22 +150,22 @@ fn ends(flow: FlowInstance, index: u32, ribbon_opacity: f32) -> Edge {
 
 @vertex
 fn base_ribbon_vertex(@builtin(vertex_index) index: u32, flow: FlowInstance) -> Edge {
-    return ribbon(flow, index, base_opacity(flow));
+    return ribbon(present(flow), index, base_opacity(flow));
 }
 
 @vertex
 fn lit_ribbon_vertex(@builtin(vertex_index) index: u32, flow: FlowInstance) -> Edge {
-    return ribbon(flow, index, lit_opacity(flow));
+    return ribbon(present(flow), index, lit_opacity(flow));
 }
 
 @vertex
 fn base_end_vertex(@builtin(vertex_index) index: u32, flow: FlowInstance) -> Edge {
-    return ends(flow, index, base_opacity(flow));
+    return ends(present(flow), index, base_opacity(flow));
 }
 
 @vertex
 fn lit_end_vertex(@builtin(vertex_index) index: u32, flow: FlowInstance) -> Edge {
-    return ends(flow, index, lit_opacity(flow));
+    return ends(present(flow), index, lit_opacity(flow));
 }
 
 @fragment

@@ -9,6 +9,13 @@ struct PlanUniforms {
     gallery_content: vec4<f32>,
     // Premultiplied.
     padding: vec4<f32>,
+    // What is seen of each square: left, top and side, 0..1.
+    query_window: vec3<f32>,
+    // 1 where magnified photos show their pixels as squares.
+    nearest: f32,
+    gallery_window: vec3<f32>,
+    // 1 where heat is on the scale of values, not in the colours of where mass starts.
+    heat_scale: f32,
     // Columns and rows.
     query_grid: vec2<u32>,
     gallery_grid: vec2<u32>,
@@ -30,6 +37,12 @@ struct PlanUniforms {
     heat_opacity: f32,
     lit_heat_opacity: f32,
     grid_opacity: f32,
+    // Opacity of a cell without mass, of the heaviest one's.
+    heat_floor: f32,
+    // How far the plan before has turned into this one.
+    blend: f32,
+    was_least_share: f32,
+    was_pointed_max: f32,
     unused: f32,
 }
 
@@ -43,6 +56,11 @@ const POINTED_FLOW: u32 = 3u;
 fn clip_from_view(at: vec2<f32>) -> vec4<f32> {
     let ndc = 2.0 * at / plan.view_size - 1.0;
     return vec4<f32>(ndc.x, -ndc.y, 0.0, 1.0);
+}
+
+// Where a place of a square is seen in the view, 0..1 inside.
+fn seen(window: vec3<f32>, place: vec2<f32>) -> vec2<f32> {
+    return (place - window.xy) / window.z;
 }
 
 fn at_in(rect: vec4<f32>, share: vec2<f32>) -> vec2<f32> {

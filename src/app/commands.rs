@@ -4,6 +4,7 @@ use super::{App, LIMIT, drops, frame};
 use crate::domain::{CropRect, GalleryChange, MatchOptions, PhotoId};
 use crate::jobs::{Dialog, Mark, QueryPhoto, Request, SearchRequest};
 use crate::ui::command::{Action, Command};
+use crate::ui::inspect::Zoom;
 use crate::ui::layout::Pane;
 use crate::ui::state::{ProjectState, Query, Ribbons, Said};
 
@@ -40,6 +41,8 @@ impl App {
             Command::Shelf(command) => self.obey_shelf(ctx, command),
             Command::Study(command) => self.obey_study(ctx, command),
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
+            Command::Plan(command) => self.obey_plan(command),
+            Command::Query(command) => self.obey_query(command),
         }
     }
 
@@ -72,8 +75,6 @@ impl App {
             Action::ResultAbove => self.step(-(self.columns.max(1) as isize)),
             Action::SameProduct => self.say(Said::Same),
             Action::NotThis => self.say(Said::Not),
-            Action::ToggleRibbons => self.prefs.view.ribbons ^= true,
-            Action::ToggleHeat => self.prefs.view.heat ^= true,
             Action::ToggleGrid => self.prefs.view.grid ^= true,
             Action::SavePlan => self.ask_where_to_save(),
             Action::WhyAbove => self.show_study(ctx, Pane::Above),
@@ -117,6 +118,8 @@ impl App {
             | Action::ReadList
             | Action::SkippedReport
             | Action::SearchAgain => self.act_on_gallery(action),
+            Action::Plan(action) => self.act_on_plan(ctx, action),
+            Action::Query(action) => self.act_on_query(action),
             action => {
                 self.act_shelf(ctx, action);
             }
@@ -149,8 +152,11 @@ impl App {
             QueryPhoto::Clipboard => "Clipboard".to_owned(),
             QueryPhoto::Earlier(_) => self.session.query.as_ref().map_or_else(String::new, |query| query.name.clone()),
         });
+        self.session.zoom = Zoom::default();
         let id = self.last_query.next();
-        self.session.query = Some(Query::new(id, name));
+        let mut query = Query::new(id, name);
+        query.recipe = std::mem::take(&mut self.asked.recipe);
+        self.session.query = Some(query);
         self.session.shelf.expanded.clear();
         self.submit_search(photo, crop);
     }
@@ -161,10 +167,12 @@ impl App {
         if query.shown_crop() == Some(crop) && query.failed.is_none() {
             return;
         }
+        query.remember(&self.session.shelf.options);
         query.crop = Some(crop);
         query.former_ranks = None;
         query.selected_by_hand = false;
         self.search_again();
+        self.recall();
     }
 
     /// The same photo and part once more, as after a change of the model.
@@ -179,7 +187,7 @@ impl App {
         self.submit_search(QueryPhoto::Earlier(earlier), crop);
     }
 
-    fn submit_search(&mut self, photo: QueryPhoto, crop: Option<CropRect>) {
+    pub(super) fn submit_search(&mut self, photo: QueryPhoto, crop: Option<CropRect>) {
         self.last_query = self.last_query.next();
         let again = self.asked.again.take();
         self.shelf_of_new_query();
@@ -190,7 +198,19 @@ impl App {
         self.session.gallery.changed = GalleryChange::default();
         let (query, options) = (self.last_query, self.session.options);
         let shelf = self.session.shelf.options.clone();
-        self.backend.submit(Request::Search(SearchRequest { query, photo, crop, options, limit: LIMIT, shelf, again }));
+        let (recipe, also) =
+            self.session.query.as_ref().map(|query| (query.recipe.clone(), query.also.clone())).unwrap_or_default();
+        self.backend.submit(Request::Search(SearchRequest {
+            query,
+            photo,
+            crop,
+            options,
+            limit: LIMIT,
+            shelf,
+            again,
+            recipe,
+            also,
+        }));
     }
 
     fn set_options(&mut self, options: MatchOptions) {

@@ -10,10 +10,9 @@ use crate::jobs::{
     Dialog, Event, Failure, FailureOf, GalleryRequest, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto,
     Request, ShelfRequest, TrainReport,
 };
-use crate::render::PlanScene;
 use crate::ui::gallery::GalleryView;
 use crate::ui::shelf::Shown;
-use crate::ui::state::{Baseline, PathWanted, Plan, ProjectState, Query, Tone};
+use crate::ui::state::{Baseline, PathWanted, ProjectState, Query, Tone};
 use crate::ui::thumbs::texture;
 
 /// Tiles that can slide from where they stood; further ones are not in view when the order changes.
@@ -26,7 +25,7 @@ impl App {
             Event::ProjectOpened(summary) => self.project_opened(ctx, summary),
             Event::QueryReady { query, photo } => self.query_ready(ctx, query, photo),
             Event::Ranked { query, ranking, products } => self.ranked(now, query, ranking, products),
-            Event::PlanReady { query, photo, plan } => self.plan_ready(query, photo, plan),
+            Event::PlanReady { query, photo, plan } => self.plan_ready(now, query, photo, plan),
             Event::Thumbnail { photo, size_px, pixels } => {
                 self.thumbs.insert(ctx, photo, size_px, pixels.as_deref());
             }
@@ -96,6 +95,7 @@ impl App {
         }
         query.name.clone_from(&info.name);
         query.crop = Some(info.crop);
+        query.also = info.also.iter().map(|also| also.photo.clone()).collect();
         query.project_photo = info.project_photo.clone().or(query.project_photo.take());
         query.info = Some(info);
     }
@@ -158,17 +158,17 @@ impl App {
         }
     }
 
-    fn plan_ready(&mut self, id: QueryId, photo: PhotoId, info: Arc<PlanInfo>) {
+    fn plan_ready(&mut self, now: f64, id: QueryId, photo: PhotoId, info: Arc<PlanInfo>) {
         if self.current(id).is_none() {
             return;
         }
         if self.asked.plan.as_ref() == Some(&photo) {
             self.asked.plan = None;
         }
+        let still = self.prefs.reduced_motion;
         let Some(query) = self.current(id).filter(|query| query.selected.as_ref() == Some(&photo)) else { return };
-        let scene = PlanScene::new(&info.pair, &info.query_picture, &info.gallery_picture);
         query.plan_failed = None;
-        query.plan = Some(Plan { photo, info, scene: Arc::new(scene) });
+        query.plan = Some(super::inspect::plan_after(query.plan.take(), photo, info, now, still));
     }
 
     pub(super) fn path_typed(&mut self, ctx: &egui::Context, text: &str) {
@@ -190,6 +190,7 @@ impl App {
         match dialog {
             Dialog::OpenPhoto if super::study::is_evidence(&path) => self.open_evidence(path),
             Dialog::OpenPhoto => self.search(ctx, QueryPhoto::File(path)),
+            Dialog::AddPhoto => self.add_photo(QueryPhoto::File(path)),
             Dialog::OpenProject | Dialog::OpenGallery => self.open_project(Some(path)),
             Dialog::OpenList => self.backend.submit(Request::Gallery(GalleryRequest::UseList { path })),
             Dialog::SaveReport { .. } => {

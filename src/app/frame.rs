@@ -15,6 +15,7 @@ impl eframe::App for App {
         }
         self.take_files(ctx);
         self.take_pasted(ctx);
+        self.take_copied(ctx);
         for action in take_shortcuts(ctx, self.arrows_taken) {
             self.obey(ctx, Command::Act(action));
         }
@@ -36,7 +37,7 @@ impl eframe::App for App {
         if asked.columns > 0 {
             self.columns = asked.columns;
         }
-        let changed = !asked.commands.is_empty();
+        let changed = self.follow(asked.pointed) | !asked.commands.is_empty();
         let egui_ctx = ui.ctx().clone();
         for command in asked.commands {
             self.obey(&egui_ctx, command);

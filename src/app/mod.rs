@@ -1,10 +1,12 @@
 //! The composition root of the window: it owns what is known, decides what to ask for, and lets `ui` draw.
 
 mod commands;
+mod compose;
 mod drops;
 mod events;
 mod frame;
 mod gallery;
+mod inspect;
 mod layout;
 mod run;
 mod shelf;
@@ -14,7 +16,7 @@ pub(crate) mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::domain::{PhotoId, ProductId, QueryId, SearchId};
+use crate::domain::{PhotoId, ProductId, QueryId, Recipe, SearchId};
 use crate::jobs::{Backend, Request};
 use crate::render;
 use crate::ui::state::{Notice, Prefs, Session, Tone};
@@ -39,6 +41,8 @@ pub struct App {
     /// What the last frame of drawing told.
     arrows_taken: bool,
     columns: usize,
+    /// What is pointed at was told by a view, which lets go of it too.
+    pointing: bool,
     last_query: QueryId,
     last_notice: u64,
     /// Plans can be drawn by wgpu.
@@ -64,6 +68,8 @@ struct Asked {
     saving: Option<(QueryId, PhotoId)>,
     /// Filters, rules or folding changed since.
     arrange_again: bool,
+    /// What the next search does to its photo, where it is a past one.
+    recipe: Recipe,
     /// The past search that the next search runs again.
     again: Option<SearchId>,
 }
@@ -91,6 +97,7 @@ impl App {
             asked: Asked::default(),
             arrows_taken: false,
             columns: 0,
+            pointing: false,
             last_query: QueryId::default(),
             last_notice: 0,
             gpu: cc.wgpu_render_state.is_some(),

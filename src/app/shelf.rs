@@ -213,6 +213,7 @@ impl App {
             LoggedPhoto::File { path } => QueryPhoto::File(path.clone()),
         };
         self.asked.again = Some(id);
+        self.asked.recipe = past.search.recipe.clone();
         self.search_part(ctx, photo, Some(past.search.crop), Some(past.search.photo_name));
     }
 

@@ -28,9 +28,8 @@ pub(super) fn allowed_over_evidence(action: Action) -> bool {
             | Action::Paste
             | Action::OpenProject
             | Action::UseSample
-            | Action::ToggleRibbons
-            | Action::ToggleHeat
             | Action::ToggleGrid
+            | Action::Plan(_)
     )
 }
 
@@ -203,7 +202,7 @@ impl App {
     fn show_evidence(&mut self, report: Arc<EvidenceReport>) {
         let info = Arc::new(report.plan.clone());
         let scene = Arc::new(PlanScene::new(&info.pair, &info.query_picture, &info.gallery_picture));
-        let plan = Plan { photo: info.hit.photo.clone(), info, scene };
+        let plan = Plan { photo: info.hit.photo.clone(), info, scene, changed_at: f64::NEG_INFINITY };
         self.session.pointed = None;
         self.session.study.evidence = Some(Evidence { report, plan });
     }

@@ -13,7 +13,12 @@ const WIDTH_PX: u32 = 1600;
 
 /// Draws a plan with its legend and numbers and writes it as PNG.
 pub fn write(plan: &PlanInfo, file: &Path) -> Result<(), CliError> {
-    let png = draw(plan).map_err(CliError::Failure)?;
+    write_as(plan, PlanStyle::default(), file)
+}
+
+/// The same in another view of the plan.
+pub fn write_as(plan: &PlanInfo, style: PlanStyle, file: &Path) -> Result<(), CliError> {
+    let png = draw_as(plan, style).map_err(CliError::Failure)?;
     let failed = |error| CliError::Failure(format!("the picture cannot be written ({error}): {}", file.display()));
     std::fs::write(file, png).map_err(failed)
 }
@@ -25,6 +30,10 @@ pub fn drawer() -> DrawPlan {
 
 /// The drawn plan, as PNG.
 pub fn draw(plan: &PlanInfo) -> Result<Vec<u8>, String> {
+    draw_as(plan, PlanStyle::default())
+}
+
+fn draw_as(plan: &PlanInfo, style: PlanStyle) -> Result<Vec<u8>, String> {
     let sheet = PlanSheet {
         pair: &plan.pair,
         query: &plan.query_picture,
@@ -33,7 +42,7 @@ pub fn draw(plan: &PlanInfo) -> Result<Vec<u8>, String> {
         query_name: "Street photo",
         gallery_name: plan.hit.photo.as_str(),
         options: &plan.options,
-        style: PlanStyle::default(),
+        style,
         theme: SheetTheme::LIGHT,
         width_px: WIDTH_PX,
     };

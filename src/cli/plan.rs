@@ -14,6 +14,7 @@ use crate::jobs::models::{list_models, load_encoder, preferred, shipped_model_di
 use crate::jobs::search;
 use crate::jobs::{EvidencePhoto, EvidenceRecord, PlanInfo};
 use crate::ot;
+use crate::render::{CellPaint, PlanStyle};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -42,6 +43,31 @@ pub struct Arguments {
     /// Write photos, plan and settings into one file that can be checked
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
+    /// How to draw it
+    #[arg(long, value_enum, default_value = "ribbons")]
+    view: View,
+}
+
+/// How a plan is drawn.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum View {
+    /// Lines between cells
+    Ribbons,
+    /// Cells that belong together in one colour
+    Colours,
+    /// How much mass each cell holds
+    Heat,
+}
+
+impl View {
+    fn style(self) -> PlanStyle {
+        let paint = match self {
+            Self::Ribbons => CellPaint::Tint,
+            Self::Colours => CellPaint::Paired,
+            Self::Heat => CellPaint::Heat,
+        };
+        PlanStyle { ribbons: matches!(self, Self::Ribbons), paint, ..PlanStyle::default() }
+    }
 }
 
 #[derive(Serialize)]
@@ -117,7 +143,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         };
         let plan = PlanInfo { pair: pair.clone(), options, query_picture, gallery_picture, hit, product };
         if let Some(file) = &arguments.png {
-            picture::write(&plan, file)?;
+            picture::write_as(&plan, arguments.view.style(), file)?;
         }
         if let Some(file) = &arguments.evidence {
             let decided =

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
 use super::{CliError, Output, picture, session};
+use crate::data;
 use crate::domain::{
-    CropRect, Filter, Filters, Hit, MatchOptions, ProductRecord, Ranking, Rule, ShelfOptions, StopFlag, Timings,
-    Touched,
+    CropRect, Filter, Filters, Hit, MatchOptions, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe, Rule,
+    ShelfOptions, StopFlag, Timings, Touched,
 };
 use crate::jobs::export;
 use crate::jobs::open::Engine;
@@ -30,6 +31,21 @@ pub struct Arguments {
     /// The part of the photo to search with, in pixels; without it the known garment, else the whole photo
     #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
     crop: Option<CropRect>,
+    /// Turn the photo clockwise first: 0, 90, 180 or 270 degrees; the crop is of the turned photo
+    #[arg(long, value_name = "DEGREES", default_value_t = 0, value_parser = quarter)]
+    rotate: u16,
+    /// Mirror the photo, after turning it
+    #[arg(long)]
+    flip: bool,
+    /// Another photo of the same garment; its global vector is averaged with the first photo's. May be given again
+    #[arg(long, value_name = "PHOTO")]
+    also: Vec<PathBuf>,
+    /// A shop photo of the project that the answer should resemble, such as shop/p0001_0.jpg. May be given again
+    #[arg(long, value_name = "ID")]
+    like: Vec<String>,
+    /// A shop photo that it should not resemble. May be given again
+    #[arg(long, value_name = "ID")]
+    dislike: Vec<String>,
     /// How many hits to print
     #[arg(short = 'k', value_name = "N", default_value_t = 10)]
     limit: usize,
@@ -134,6 +150,38 @@ struct Touch<'a> {
     says: Vec<String>,
 }
 
+/// Degrees in quarters.
+fn quarter(text: &str) -> Result<u16, String> {
+    match text {
+        "0" | "90" | "180" | "270" => text.parse().map_err(|_| String::new()),
+        _ => Err("a photo can be turned by 0, 90, 180 or 270 degrees".to_owned()),
+    }
+}
+
+/// What is searched with.
+struct Asked<'a> {
+    named: &'a Path,
+    crop: Option<CropRect>,
+    recipe: Recipe,
+    also: &'a [PathBuf],
+}
+
+impl<'a> Asked<'a> {
+    fn plainly(named: &'a Path) -> Self {
+        Self { named, crop: None, recipe: Recipe::default(), also: &[] }
+    }
+}
+
+impl Arguments {
+    fn asked(&self) -> Asked<'_> {
+        let ids = |all: &[String]| all.iter().map(PhotoId::new).collect();
+        // One of four values, so a quarter turn is below 4.
+        let edit = QueryEdit { quarter_turns: (self.rotate / 90) as u8, flipped: self.flip };
+        let recipe = Recipe { edit, liked: ids(&self.like), disliked: ids(&self.dislike) };
+        Asked { named: &self.photo, crop: self.crop, recipe, also: &self.also }
+    }
+}
+
 /// A finished search and all that was needed for it.
 struct Finished {
     path: PathBuf,
@@ -152,7 +200,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let ready = session::make_ready(&project, &arguments.device, output)?;
     let engine = &ready.engine;
     let shelving = arguments.shelf.shelving(&project, engine)?;
-    let finished = find(&project, engine, &arguments.photo, arguments.crop, options, arguments.limit, &shelving)?;
+    let finished = find(&project, engine, &arguments.asked(), options, arguments.limit, &shelving)?;
     let ranking = &finished.found.shown;
     let products = project.products_named(ranking.hits.iter().map(|hit| &hit.product))?;
     if let Some(file) = &arguments.plan {
@@ -212,22 +260,33 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
 fn find(
     project: &Project,
     engine: &Engine,
-    named: &Path,
-    crop: Option<CropRect>,
+    asked: &Asked<'_>,
     options: MatchOptions,
     limit: usize,
     shelving: &Shelving,
 ) -> Result<Finished, CliError> {
     let start = Instant::now();
-    let (source, known) = session::read_photo(project, named)?;
-    let photo = source.decode()?;
+    let edit = asked.recipe.edit;
+    let (source, known) = session::read_photo(project, asked.named)?;
+    let photo = data::turned(source.decode()?, edit);
     let decode_ms = start.elapsed().as_secs_f64() * 1e3;
-    let crop = search::choose_crop(&photo, crop, &known, &source.label())?;
+    let (width, height) = edit.size(photo.width(), photo.height());
+    let known = known.turned(edit, width, height);
+    let crop = search::choose_crop(&photo, asked.crop, &known, &source.label())?;
+    let also = asked.also.iter().map(|named| {
+        let (source, known) = session::read_photo(project, named)?;
+        let photo = source.decode()?;
+        let crop = known.crop(&photo);
+        Ok((photo, crop))
+    });
+    let also = also.collect::<Result<Vec<_>, CliError>>()?;
     let search = Search { engine, photo: &photo, crop, options, limit, decode_ms, shelving };
-    let found = search.run(&StopFlag::new(), |_| {})?;
+    let stop = StopFlag::new();
+    let encoded = search::compose(engine, search.encode(&stop)?, &also, &asked.recipe)?;
+    let found = search::rerank(engine, &search.rank_globally(encoded)?, &options, limit, shelving, &stop)?;
     search::log_finished(&source, &found.shown);
     let info = search::describe_query(&source, &photo, crop, &known);
-    Ok(Finished { path: session::find_photo(project, named), photo, crop, found, info })
+    Ok(Finished { path: session::find_photo(project, asked.named), photo, crop, found, info })
 }
 
 /// The result list as files.
@@ -307,7 +366,7 @@ pub fn show_example(project: &ProjectChoice, file: &Path, output: &mut Output) -
     let example = example.ok_or_else(|| CliError::Failure("this project has no street photo to search with".into()))?;
     let named = Path::new(example.as_str());
     let shelving = ShelfChoice::default().shelving(&project, &ready.engine)?;
-    let finished = find(&project, &ready.engine, named, None, options, 10, &shelving)?;
+    let finished = find(&project, &ready.engine, &Asked::plainly(named), options, 10, &shelving)?;
     let ranking = &finished.found.shown;
     output.line(format!("Searching with {}\n", finished.path.display()))?;
     print(ranking, &project.products_named(ranking.hits.iter().map(|hit| &hit.product))?, output)?;
@@ -327,6 +386,7 @@ pub fn bench(arguments: &super::bench::Arguments) -> Result<Vec<f64>, CliError> 
     arguments.times_of(|| {
         let example = turn.next().ok_or_else(|| CliError::Failure("this project has no street photo".to_owned()))?;
         let (options, idle) = (MatchOptions::default(), Shelving::default());
-        find(&project, &ready.engine, Path::new(example.as_str()), None, options, 100, &idle).map(drop)
+        let asked = Asked::plainly(Path::new(example.as_str()));
+        find(&project, &ready.engine, &asked, options, 100, &idle).map(drop)
     })
 }

@@ -19,6 +19,7 @@ mod jpeg;
 pub mod loader;
 pub mod sampler;
 mod tiff_file;
+mod turn;
 
 pub use augment::{Augment, SampleKey};
 pub use dataset::{Dataset, Entry, Item};
@@ -28,6 +29,7 @@ pub use fit::{check_crop, letterbox, pixels, resize_exact, shrink, to_chw};
 pub use ground::compared_part;
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use sampler::{Sampler, SamplerConfig};
+pub use turn::turned;
 
 #[cfg(test)]
 mod tests;

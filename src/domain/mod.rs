@@ -14,6 +14,7 @@ pub mod photo;
 pub mod picture;
 pub mod plan;
 pub mod ranking;
+pub mod recipe;
 pub mod search_log;
 pub mod shelf;
 pub mod study;
@@ -30,6 +31,7 @@ pub use photo::{CropRect, PhotoDomain};
 pub use picture::{Pixels, SquarePicture};
 pub use plan::{Grid, PairMatch, TransportPlan};
 pub use ranking::{Hit, Ranking, Stage, Timings};
+pub use recipe::{QueryEdit, Recipe};
 pub use search_log::{Again, LoggedHit, LoggedPhoto, LoggedSearch, PastSearch, SearchCard, SearchId};
 pub use shelf::{Effect, Fold, FoldOptions, FoldedAs, Rule, RuleId, Shelf, ShelfOptions, Subject, Touched};
 pub use study::{

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductId, Rule, ShelfOptions};
+use super::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductId, Recipe, Rule, ShelfOptions};
 
 /// The number of a search in its project.
 pub type SearchId = i64;
@@ -41,6 +41,9 @@ pub struct LoggedSearch {
     pub crop: CropRect,
     /// Whether that is all of the photo.
     pub whole: bool,
+    /// How the photo was turned, and the products that were liked and disliked; `crop` is of the turned photo.
+    #[serde(default)]
+    pub recipe: Recipe,
     pub options: MatchOptions,
     pub shelf: ShelfOptions,
     /// The enabled rules, in the order of their numbers.

@@ -8,6 +8,7 @@
 mod broken;
 mod build;
 mod columns;
+pub mod combine;
 mod dot;
 mod embed;
 mod error;
@@ -16,6 +17,7 @@ mod format;
 mod rules;
 mod search;
 mod stored;
+pub mod suggest;
 
 pub use build::{BuildReport, GalleryPhoto, begun, build, current};
 pub use columns::{Columns, Effects, RowRules};

@@ -220,8 +220,11 @@ impl IoThread {
     /// where that is not the whole, and what the person saw.
     fn query_photo(&self, query: QueryId, opened: &Opened) -> Result<(PhotoId, Option<CropRect>, String), JobError> {
         let kept = self.shared.queries().get(query).ok_or(JobError::Forgotten { query })?;
-        let (width, height) = (kept.info.width, kept.info.height);
-        let crop = (kept.crop != CropRect::whole(width, height)).then_some(kept.crop);
+        // Labels are about the photo as its file has it.
+        let edit = kept.recipe.edit;
+        let (width, height) = edit.size(kept.info.width, kept.info.height);
+        let crop = edit.source(kept.crop, width, height);
+        let crop = (crop != CropRect::whole(width, height)).then_some(crop);
         let seen = format!("search in {}", kept.source.label());
         if let Some(row) = &kept.known.row {
             return Ok((row.photo.clone(), crop, seen));
@@ -318,7 +321,7 @@ fn has_zenity() -> bool {
 fn pick(dialog: &Dialog) -> Option<PathBuf> {
     const PHOTOS: [&str; 9] = ["jpg", "jpeg", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff"];
     match dialog {
-        Dialog::OpenPhoto => rfd::FileDialog::new()
+        Dialog::OpenPhoto | Dialog::AddPhoto => rfd::FileDialog::new()
             .set_title(dialog.title())
             .add_filter("Photos", &PHOTOS)
             .add_filter("Seamline evidence", &["seamline"])

@@ -104,6 +104,7 @@ pub fn describe(
         content_hash: blake3::hash(&kept.source.bytes).to_hex().to_string(),
         crop: kept.crop,
         whole: kept.crop == CropRect::whole(kept.info.width, kept.info.height),
+        recipe: kept.recipe.clone(),
         options: ranking.options,
         shelf: ranking.shelf.options.clone(),
         rules: shelving.rules().to_vec(),
@@ -129,7 +130,10 @@ pub fn place_of(project: &mut Project, kept: &Kept) -> Result<LoggedPhoto, JobEr
     }
     match &kept.source.path {
         Some(path) => Ok(LoggedPhoto::File { path: std::path::absolute(path).unwrap_or_else(|_| path.clone()) }),
-        None => Ok(LoggedPhoto::Project { photo: import(project, &kept.source, kept.info.width, kept.info.height)? }),
+        None => {
+            let (width, height) = kept.recipe.edit.size(kept.info.width, kept.info.height);
+            Ok(LoggedPhoto::Project { photo: import(project, &kept.source, width, height)? })
+        }
     }
 }
 

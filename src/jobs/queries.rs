@@ -7,8 +7,9 @@ use image::RgbImage;
 
 use super::open::Engine;
 use super::search::{Found, Known, Source};
-use super::types::QueryInfo;
-use crate::domain::{CheckpointId, CropRect, QueryId, SearchId, ShelfOptions};
+use super::types::{QueryInfo, QueryPhoto};
+use crate::domain::{CheckpointId, CropRect, QueryId, Recipe, SearchId, ShelfOptions};
+use crate::nn::CellFeatures;
 
 /// How many are kept, and how many bytes of files.
 const KEPT: usize = 16;
@@ -27,6 +28,11 @@ pub struct Kept {
     pub info: Arc<QueryInfo>,
     pub crop: CropRect,
     pub limit: usize,
+    pub recipe: Recipe,
+    /// The other photos of the garment.
+    pub also: Vec<Also>,
+    /// Boxes in which the network finds most; `None` before they were looked for.
+    pub spotted: Option<Arc<Vec<CropRect>>>,
     /// What gave the answer. Other knobs and plans ask the same one, so that a gallery that grows meanwhile moves
     /// nothing on screen.
     pub engine: Option<Arc<Engine>>,
@@ -35,6 +41,14 @@ pub struct Kept {
     pub again: Option<SearchId>,
     /// The answer, and of which model it is.
     pub found: Option<(CheckpointId, Found)>,
+}
+
+/// Another photo of the same garment.
+#[derive(Clone)]
+pub struct Also {
+    pub photo: QueryPhoto,
+    pub source: Arc<Source>,
+    pub crop: CropRect,
 }
 
 #[derive(Default)]
@@ -46,6 +60,28 @@ pub struct QueryBook {
 impl QueryBook {
     pub fn get(&self, query: QueryId) -> Option<Kept> {
         self.kept.iter().find(|kept| kept.query == query).cloned()
+    }
+
+    /// Features that an earlier search of the same photo had, with the same part, recipe and added photos and by the same
+    /// model.
+    pub fn same(
+        &self,
+        source: &Arc<Source>,
+        crop: CropRect,
+        recipe: &Recipe,
+        also: &[Also],
+        checkpoint: &CheckpointId,
+    ) -> Option<Arc<CellFeatures>> {
+        self.kept.iter().rev().find_map(|kept| {
+            let sources = || kept.also.iter().zip(also).all(|(a, b)| Arc::ptr_eq(&a.source, &b.source));
+            let is_same = Arc::ptr_eq(&kept.source, source)
+                && kept.crop == crop
+                && &kept.recipe == recipe
+                && kept.also.len() == also.len()
+                && sources();
+            let (of, found) = kept.found.as_ref()?;
+            (is_same && of == checkpoint).then(|| Arc::clone(&found.features))
+        })
     }
 
     /// Adds a search and lets go of the oldest ones. The newest always stays.

@@ -13,8 +13,8 @@ use super::shelve::Shelving;
 use super::types::{PlanInfo, QueryInfo};
 use crate::data;
 use crate::domain::{
-    CropRect, Hit, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, Ranking, SquarePicture, StopFlag,
-    Timings,
+    CropRect, Hit, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe,
+    SquarePicture, StopFlag, Timings,
 };
 use crate::index;
 use crate::nn::{CellFeatures, Encoder};
@@ -87,6 +87,18 @@ impl Known {
         Ok(Self { row: Some(row), boxes })
     }
 
+    /// The same of a photo that was turned; its file has this size.
+    pub fn turned(&self, edit: QueryEdit, width: u32, height: u32) -> Self {
+        if edit.is_none() {
+            return self.clone();
+        }
+        let place = |part: CropRect| edit.place(part, width, height);
+        Self {
+            row: self.row.clone().map(|row| PhotoRow { bbox: row.bbox.map(place), ..row }),
+            boxes: self.boxes.iter().map(|(kind, part)| (kind.clone(), place(*part))).collect(),
+        }
+    }
+
     /// The part to search where the person did not choose: the main garment's box, of a catalogue shot the product's,
     /// else the whole photo.
     pub fn crop(&self, photo: &RgbImage) -> CropRect {
@@ -131,12 +143,64 @@ pub fn describe_query(source: &Source, photo: &RgbImage, crop: CropRect, known: 
         height: photo.height(),
         crop,
         suggested_crops,
+        edit: QueryEdit::default(),
+        also: Vec::new(),
     }
 }
 
 /// Features of a photo, or of a part of it, as the index holds them of the gallery.
 pub fn encode(encoder: &Encoder, photo: &RgbImage, crop: Option<CropRect>) -> Result<CellFeatures, JobError> {
     Ok(index::embed_photo(encoder, photo, crop)?)
+}
+
+/// Boxes in which the network finds most, of those that say more than the known ones and the whole photo.
+pub fn spot(encoder: &Encoder, photo: &RgbImage, known: &[CropRect]) -> Result<Vec<CropRect>, JobError> {
+    let features = encode(encoder, photo, None)?;
+    let size = encoder.input_size().max(1) as u32;
+    let [left, top, width, height] = data::fit::place_in_square(photo.width(), photo.height(), size);
+    let share = |pixels: u32| pixels as f32 / size as f32;
+    let content = [share(left), share(top), share(left + width), share(top + height)];
+    let activation = index::suggest::activation(&features, 0);
+    let boxes = index::suggest::boxes(&activation, features.grid, content, [photo.width(), photo.height()]);
+    let differs = |part: &CropRect| known.iter().all(|known| overlap(*part, *known) < LIKE_ANOTHER);
+    Ok(boxes.into_iter().filter(differs).collect())
+}
+
+/// Two boxes that share more than this part of their union are one to a person.
+const LIKE_ANOTHER: f32 = 0.6;
+
+/// Intersection over union.
+fn overlap(a: CropRect, b: CropRect) -> f32 {
+    let along = |a: f32, a_length: f32, b: f32, b_length: f32| ((a + a_length).min(b + b_length) - a.max(b)).max(0.0);
+    let both = along(a.x, a.width, b.x, b.width) * along(a.y, a.height, b.y, b.height);
+    both / (a.width * a.height + b.width * b.height - both).max(f32::MIN_POSITIVE)
+}
+
+/// Adds the other photos of the garment and the liked and disliked photos of the gallery to a query's global vector.
+pub fn compose(
+    engine: &Engine,
+    encoded: Encoded,
+    also: &[(RgbImage, CropRect)],
+    recipe: &Recipe,
+) -> Result<Encoded, JobError> {
+    if also.is_empty() && recipe.liked.is_empty() && recipe.disliked.is_empty() {
+        return Ok(encoded);
+    }
+    let start = Instant::now();
+    let others = also
+        .iter()
+        .map(|(photo, crop)| Ok(encode(&engine.encoder, photo, Some(*crop))?.global_of(0).to_vec()))
+        .collect::<Result<Vec<_>, JobError>>()?;
+    let index = engine.searcher.index();
+    let globals = |photos: &[PhotoId]| {
+        let global = |photo: &PhotoId| index.row_of(photo).map(|row| index.global_f32(row));
+        let found =
+            photos.iter().map(|photo| global(photo).ok_or_else(|| JobError::NoExemplar { photo: photo.clone() }));
+        found.collect::<Result<Vec<_>, JobError>>()
+    };
+    let (liked, disliked) = (globals(&recipe.liked)?, globals(&recipe.disliked)?);
+    let features = index::combine::combined(&encoded.features, &others, &liked, &disliked);
+    Ok(Encoded { features: Arc::new(features), ms: encoded.ms + ms_since(start) })
 }
 
 /// Both stages of a search.

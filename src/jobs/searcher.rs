@@ -14,15 +14,19 @@ use super::gate::Passage;
 use super::io::{IoJob, IoQueue};
 use super::latest::Latest;
 use super::open::{Engine, Plan, make_ready, open_any, open_sample};
-use super::queries::Kept;
+use super::queries::{Also, Kept};
 use super::search::{
-    self, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
+    self, Encoded, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
 };
 use super::shared::{Closed, Opened, Shared};
 use super::study::{Case, Matched, StudyJob};
-use super::types::{Event, ExportFormat, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, Question, SearchRequest};
+use super::types::{
+    AlsoPhoto, Event, ExportFormat, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, Question, SearchRequest,
+};
+use crate::data;
 use crate::domain::{
-    CheckpointId, Filters, MatchOptions, PhotoId, Progress, QueryId, Ranking, SearchId, ShelfOptions, StopFlag,
+    CheckpointId, CropRect, Filters, MatchOptions, PhotoId, Progress, QueryEdit, QueryId, Ranking, SearchId,
+    ShelfOptions, StopFlag,
 };
 use crate::project::{Paths, Project, Session};
 use crate::synth::SampleSpec;
@@ -111,6 +115,8 @@ pub(super) struct SearchThread {
 /// How long a query's settings must rest before they are noted.
 const REST: Duration = Duration::from_secs(1);
 const FOR_EVER: Duration = Duration::from_secs(3600);
+/// A photo's source, its pixels, and the boxes that were found in it.
+type PhotoOf = (Arc<Source>, Arc<RgbImage>, Option<Arc<Vec<CropRect>>>);
 
 /// What a job gives: a sentence for the window, or the news that there is no window any more.
 pub(super) type Done = Result<Result<(), JobError>, Closed>;
@@ -334,14 +340,27 @@ impl SearchThread {
         let opened = attempt!(shared.opened());
         let engine = opened.engine.get();
         let start = Instant::now();
-        let (source, photo) = attempt!(self.photo_of(&request.photo, &opened));
+        let recipe = &request.recipe;
+        let (source, photo, spotted) = attempt!(self.photo_of(&request.photo, recipe.edit, &opened));
+        let also = self.also_of(request, &opened)?;
         let decode_ms = ms_since(start);
         if stop.is_stopped() {
             return Ok(Ok(()));
         }
         let known = attempt!(Known::look_up(&opened.project(), &source));
-        let crop = attempt!(choose_crop(&photo, request.crop, &known, &source.label()));
-        let info = Arc::new(describe_query(&source, &photo, crop, &known));
+        let (width, height) = recipe.edit.size(photo.width(), photo.height());
+        let seen = known.turned(recipe.edit, width, height);
+        let crop = attempt!(choose_crop(&photo, request.crop, &seen, &source.label()));
+        let mut info = describe_query(&source, &photo, crop, &seen);
+        info.edit = recipe.edit;
+        info.also =
+            also.iter().map(|also| AlsoPhoto { photo: also.photo.clone(), name: also.source.name.clone() }).collect();
+        if let Some(spotted) = &spotted {
+            info.suggested_crops.extend(named(spotted));
+        }
+        let info = Arc::new(info);
+        let same = shared.queries().same(&source, crop, recipe, &also, engine.checkpoint());
+        let (first_look, fresh) = (spotted.is_none(), same.is_none());
         shared.queries().insert(Kept {
             query,
             source: Arc::clone(&source),
@@ -353,6 +372,9 @@ impl SearchThread {
             engine: Some(Arc::clone(&engine)),
             shelf: request.shelf.clone(),
             again: request.again,
+            recipe: recipe.clone(),
+            also,
+            spotted,
             found: None,
         });
         if shared.is_stale(query) {
@@ -362,19 +384,94 @@ impl SearchThread {
         let shelving = attempt!(self.shelving(&opened, &engine, &request.shelf));
         let (options, limit) = (request.options, request.limit);
         let search = Search { engine: &engine, photo: &photo, crop, options, limit, decode_ms, shelving: &shelving };
+        let encoded = match same {
+            // A box that was searched before is not encoded again.
+            Some(features) => Encoded { features, ms: 0.0 },
+            None => {
+                let kept = attempt!(self.kept(query));
+                attempt!(self.composed(&engine, &kept, attempt!(search.encode(stop))))
+            }
+        };
         // The second stage listens to its own flag, which other knobs set too.
-        let global = attempt!(search.rank_globally(attempt!(search.encode(stop))));
+        let global = attempt!(search.rank_globally(encoded));
         self.keep(query, &engine, &global);
-        self.send_ranking(&opened, query, &global.shown)?;
-        if options.rerank == 0 {
-            log_finished(&source, &global.shown);
-            return self.note(&opened, query);
+        let mut shown = Arc::clone(&global.shown);
+        if fresh || options.rerank == 0 {
+            self.send_ranking(&opened, query, &shown)?;
         }
-        let found = attempt!(search::rerank(&engine, &global, &options, limit, &shelving, rank_stop));
-        self.keep(query, &engine, &found);
-        log_finished(&source, &found.shown);
-        self.send_ranking(&opened, query, &found.shown)?;
-        self.note(&opened, query)
+        if options.rerank > 0 {
+            let found = attempt!(search::rerank(&engine, &global, &options, limit, &shelving, rank_stop));
+            self.keep(query, &engine, &found);
+            self.send_ranking(&opened, query, &found.shown)?;
+            shown = found.shown;
+        }
+        log_finished(&source, &shown);
+        if let Err(error) = self.note(&opened, query)? {
+            return Ok(Err(error));
+        }
+        if first_look { self.spot(query, &engine, &photo, stop) } else { Ok(Ok(())) }
+    }
+
+    /// Looks for boxes worth trying, once for a photo; the window hears of them when it has its answer.
+    fn spot(&self, query: QueryId, engine: &Engine, photo: &RgbImage, stop: &StopFlag) -> Done {
+        if stop.is_stopped() || self.shared.is_stale(query) {
+            return Ok(Ok(()));
+        }
+        let kept = attempt!(self.kept(query));
+        let mut known: Vec<CropRect> = kept.info.suggested_crops.iter().map(|(_, part)| *part).collect();
+        known.push(CropRect::whole(photo.width(), photo.height()));
+        let spotted = match search::spot(&engine.encoder, photo, &known) {
+            Ok(spotted) => Arc::new(spotted),
+            Err(error) => {
+                // The answer is there; boxes to try are an extra.
+                tracing::warn!(target: "seamline", %error, "no boxes were suggested");
+                return Ok(Ok(()));
+            }
+        };
+        let mut info = kept.info;
+        self.shared.queries().update(query, |kept| {
+            let mut newer = (*kept.info).clone();
+            newer.suggested_crops.extend(named(&spotted));
+            info = Arc::new(newer);
+            kept.spotted = Some(Arc::clone(&spotted));
+            kept.info = Arc::clone(&info);
+        });
+        if spotted.is_empty() || self.shared.is_stale(query) {
+            return Ok(Ok(()));
+        }
+        self.shared.events.send(Event::QueryReady { query, photo: info }).map(Ok)
+    }
+
+    /// A query's features with all that was added to it.
+    fn composed(&self, engine: &Engine, kept: &Kept, encoded: Encoded) -> Result<Encoded, JobError> {
+        let also = kept.also.iter().map(|also| Ok((also.source.decode()?, also.crop)));
+        let also = also.collect::<Result<Vec<_>, JobError>>()?;
+        search::compose(engine, encoded, &also, &kept.recipe)
+    }
+
+    /// The other photos of the garment. One that cannot be read is left out, and the window hears why.
+    fn also_of(&self, request: &SearchRequest, opened: &Opened) -> Result<Vec<Also>, Closed> {
+        let before = match &request.photo {
+            QueryPhoto::Earlier(query) => self.shared.queries().get(*query).map(|kept| kept.also).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let mut all = Vec::new();
+        for photo in &request.also {
+            if let Some(known) = before.iter().find(|also| &also.photo == photo) {
+                all.push(known.clone());
+                continue;
+            }
+            let read = || -> Result<Also, JobError> {
+                let (source, pixels, _) = self.photo_of(photo, QueryEdit::default(), opened)?;
+                let known = Known::look_up(&opened.project(), &source)?;
+                Ok(Also { photo: photo.clone(), crop: known.crop(&pixels), source })
+            };
+            match read() {
+                Ok(also) => all.push(also),
+                Err(error) => self.shared.note(&format!("a photo was not added: {error}"))?,
+            }
+        }
+        Ok(all)
     }
 
     fn rerank(&self, query: QueryId, options: &MatchOptions, stop: &StopFlag) -> Done {
@@ -477,7 +574,8 @@ impl SearchThread {
             decode_ms: 0.0,
             shelving: &self.shelving(&*self.shared.opened()?, engine, &kept.shelf)?,
         };
-        let found = search.rank_globally(search.encode(&StopFlag::new())?)?;
+        let encoded = self.composed(engine, kept, search.encode(&StopFlag::new())?)?;
+        let found = search.rank_globally(encoded)?;
         self.keep(kept.query, engine, &found);
         Ok(found)
     }
@@ -485,23 +583,29 @@ impl SearchThread {
     fn pixels_of(&self, kept: &Kept) -> Result<Arc<RgbImage>, JobError> {
         match &kept.photo {
             Some(photo) => Ok(Arc::clone(photo)),
-            None => Ok(Arc::new(kept.source.decode()?)),
+            None => Ok(Arc::new(data::turned(kept.source.decode()?, kept.recipe.edit))),
         }
     }
 
-    fn photo_of(&self, photo: &QueryPhoto, opened: &Opened) -> Result<(Arc<Source>, Arc<RgbImage>), JobError> {
+    /// A photo, turned, and the boxes that were found in it before.
+    fn photo_of(&self, photo: &QueryPhoto, edit: QueryEdit, opened: &Opened) -> Result<PhotoOf, JobError> {
         let source = match photo {
             QueryPhoto::Earlier(query) => {
                 let kept = self.kept(*query)?;
-                return Ok((Arc::clone(&kept.source), self.pixels_of(&kept)?));
+                let source = Arc::clone(&kept.source);
+                if kept.recipe.edit == edit {
+                    return Ok((source, self.pixels_of(&kept)?, kept.spotted.clone()));
+                }
+                let photo = data::turned(source.decode()?, edit);
+                return Ok((source, Arc::new(photo), None));
             }
             QueryPhoto::File(path) => Source::read(path)?,
             QueryPhoto::Project(photo) => Source::read(&opened.paths.photo(photo))?,
             QueryPhoto::Bytes { name, bytes } => Source { name: name.clone(), path: None, bytes: Arc::clone(bytes) },
             QueryPhoto::Clipboard => super::clipboard::picture()?,
         };
-        let photo = source.decode()?;
-        Ok((Arc::new(source), Arc::new(photo)))
+        let photo = data::turned(source.decode()?, edit);
+        Ok((Arc::new(source), Arc::new(photo), None))
     }
 
     pub(super) fn send_ranking(&self, opened: &Opened, query: QueryId, ranking: &Arc<Ranking>) -> Result<(), Closed> {
@@ -545,4 +649,10 @@ enum Choice {
 
 fn same_place(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Names for boxes that nobody named.
+fn named(spotted: &[CropRect]) -> impl Iterator<Item = (String, CropRect)> {
+    let number = |index: usize| if spotted.len() == 1 { String::new() } else { format!(" {}", index + 1) };
+    spotted.iter().enumerate().map(move |(index, part)| (format!("Stands out{}", number(index)), *part))
 }

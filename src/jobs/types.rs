@@ -16,7 +16,7 @@ pub use study::{Answer, Comparison, Contender, Question, StudyEvent, StudyReques
 
 use crate::domain::{
     CheckpointId, CropRect, Hit, Label, LabelKey, LabelValue, MatchOptions, PairMatch, PhotoId, Pixels, ProductId,
-    ProductRecord, Progress, QueryId, Ranking, RunId, SearchId, ShelfOptions, SquarePicture,
+    ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId, SearchId, ShelfOptions, SquarePicture,
 };
 
 pub use super::shelf_types::{ExportFormat, ExportLine, ShelfEvent, ShelfRequest};
@@ -60,6 +60,9 @@ pub struct SearchRequest {
     pub shelf: ShelfOptions,
     /// The past search that this runs again; answered by `ShelfEvent::Again` too.
     pub again: Option<SearchId>,
+    pub recipe: Recipe,
+    /// Other photos of the same garment, each with its own true box or as a whole.
+    pub also: Vec<QueryPhoto>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +127,7 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialog {
     OpenPhoto,
+    AddPhoto,
     OpenProject,
     SavePlan {
         suggested_name: String,
@@ -149,6 +153,7 @@ impl Dialog {
     pub fn title(&self) -> &'static str {
         match self {
             Self::OpenPhoto => "Open a street photo or evidence",
+            Self::AddPhoto => "Add a photo of the same garment",
             Self::OpenProject => "Open a project folder",
             Self::SavePlan { .. } => "Save the plan as a picture",
             Self::OpenGallery => "Open a folder of product photos",
@@ -162,7 +167,7 @@ impl Dialog {
     /// The name of a file that is about to be written.
     pub fn suggested_name(&self) -> Option<&str> {
         match self {
-            Self::OpenPhoto | Self::OpenProject | Self::OpenGallery | Self::OpenList => None,
+            Self::OpenPhoto | Self::AddPhoto | Self::OpenProject | Self::OpenGallery | Self::OpenList => None,
             Self::SavePlan { suggested_name }
             | Self::SaveReport { suggested_name }
             | Self::Export { suggested_name, .. }
@@ -279,8 +284,20 @@ pub struct QueryInfo {
     pub height: u32,
     /// The part that is searched.
     pub crop: CropRect,
-    /// Boxes worth trying, with a name each.
+    /// Boxes worth trying, with a name each: true ones, then those in which the network finds most.
     pub suggested_crops: Vec<(String, CropRect)>,
+    /// As which the photo is shown and searched.
+    pub edit: QueryEdit,
+    /// The other photos of the garment that could be read.
+    pub also: Vec<AlsoPhoto>,
+}
+
+/// Another photo of the same garment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlsoPhoto {
+    pub photo: QueryPhoto,
+    /// The file's name, for people.
+    pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

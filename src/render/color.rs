@@ -22,6 +22,27 @@ pub fn flow_color(x: f32, y: f32) -> [f32; 3] {
     srgb_from_oklch(lightness, chroma, dy.atan2(dx) + FIRST_HUE)
 }
 
+/// Steps of [`sequential`].
+pub(super) const STEPS: usize = 256;
+
+/// The scale of values without a sign, 0 to 1: from a dark violet over blue and green to a light yellow, as gamma-encoded
+/// sRGB in 0..=1. Lightness rises evenly, so the order is the same for people who confuse hues and in grey.
+pub fn sequential(value: f32) -> [f32; 3] {
+    static TABLE: std::sync::LazyLock<Vec<[f32; 3]>> =
+        std::sync::LazyLock::new(|| (0..STEPS).map(|step| scale(step as f32 / (STEPS - 1) as f32)).collect());
+    let value = if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
+    TABLE[(value * (STEPS - 1) as f32).round() as usize]
+}
+
+fn scale(t: f32) -> [f32; 3] {
+    /// Hues of the dark and of the light end, in radians: violet and yellow, by way of blue and green.
+    const HUES: [f32; 2] = [5.3, 1.8];
+    const LIGHTNESS: [f32; 2] = [0.24, 0.93];
+    const CHROMA: [f32; 2] = [0.11, 0.15];
+    let between = |[from, to]: [f32; 2]| from + (to - from) * t;
+    srgb_from_oklch(between(LIGHTNESS), between(CHROMA), between(HUES))
+}
+
 /// The most colourful sRGB colour of this lightness and hue, up to this chroma.
 fn srgb_from_oklch(lightness: f32, chroma: f32, hue: f32) -> [f32; 3] {
     let lab = |chroma: f32| [lightness, chroma * hue.cos(), chroma * hue.sin()];
@@ -132,6 +153,26 @@ mod tests {
         let (left, right) = (lab(0.0, 0.5), lab(1.0, 0.5));
         assert!(left[1] * right[1] + left[2] * right[2] < 0.0);
         assert!((lab(0.5, 0.0)[0] - 0.68).abs() < 5e-3 && (lab(0.5, 1.0)[0] - 0.56).abs() < 5e-3);
+    }
+
+    #[test]
+    fn the_scale_rises_in_lightness_by_even_steps_also_for_who_confuses_red_and_green() {
+        let lab: Vec<[f32; 3]> =
+            (0..STEPS).map(|step| oklab_from_linear(scale(step as f32 / 255.0).map(linear_from_gamma))).collect();
+        let steps: Vec<f32> =
+            lab.windows(2).map(|w| (0..3).map(|i| (w[1][i] - w[0][i]).powi(2)).sum::<f32>().sqrt()).collect();
+        let mean = steps.iter().sum::<f32>() / steps.len() as f32;
+        assert!(lab.windows(2).all(|w| w[1][0] > w[0][0]));
+        assert!(steps.iter().all(|step| (0.4..2.2).contains(&(step / mean))), "{steps:?}");
+        // Deuteranopia after Vienot, Brettel and Mollon (1999), on linear sRGB.
+        let seen = |[r, g, b]: [f32; 3]| {
+            [0.292_75 * r + 0.707_25 * g, 0.292_75 * r + 0.707_25 * g, -0.022_34 * r + 0.022_34 * g + b]
+        };
+        let light: Vec<f32> = (0..STEPS)
+            .map(|step| oklab_from_linear(seen(sequential(step as f32 / 255.0).map(linear_from_gamma)))[0])
+            .collect();
+        assert!(light.windows(2).all(|w| w[1] > w[0] - 1e-4) && light[255] - light[0] > 0.6, "{light:?}");
+        assert_eq!(sequential(f32::NAN), sequential(-3.0));
     }
 
     #[test]

@@ -5,10 +5,10 @@
 
 use tiny_skia::{Color, FillRule, LineCap, Paint, PathBuilder, Pixmap, PremultipliedColorU8, Stroke, Transform};
 
-use super::color::bytes;
-use super::picture::{Level, levels, sample};
-use super::plan_scene::{Flow, PlanScene, Pointed};
-use super::style::{CellRef, GRID_OPACITY, HEAT_OPACITY, LIT_HEAT_OPACITY, PlanLayout, PlanStyle, Side, ribbon};
+use super::color::{bytes, sequential};
+use super::picture::{Level, levels, sample, texel};
+use super::plan_scene::{Flow, PlanScene, Pointed, between};
+use super::style::{CellPaint, CellRef, GRID_OPACITY, PlanLayout, PlanStyle, Side, ribbon};
 
 /// Draws onto transparent ground; `None` where the size has no pixels, or more than can be held.
 pub fn draw(
@@ -32,11 +32,13 @@ pub(super) fn draw_onto(
     origin_px: [f32; 2],
     pixels_per_point: f32,
 ) {
-    let cells = [Side::Query, Side::Gallery].iter().all(|&side| scene.side(side).grid.cells() > 0);
+    let cells = [Side::Query, Side::Gallery]
+        .iter()
+        .all(|&side| scene.side(side).grid.cells() > 0 && style.window(side).is_drawable());
     if !(layout.is_drawable() && pixels_per_point > 0.0 && pixels_per_point.is_finite() && cells) {
         return;
     }
-    let place = Place { layout, origin_px, pixels_per_point };
+    let place = Place { layout, style, origin_px, pixels_per_point };
     for side in [Side::Query, Side::Gallery] {
         draw_square(target, scene, style, side, &place);
     }
@@ -61,6 +63,7 @@ fn passes(scene: &PlanScene, style: &PlanStyle) -> [Vec<(Flow, f32)>; 2] {
 /// Where the view lies in the target.
 struct Place<'a> {
     layout: &'a PlanLayout,
+    style: &'a PlanStyle,
     origin_px: [f32; 2],
     pixels_per_point: f32,
 }
@@ -72,9 +75,15 @@ impl Place<'_> {
         [left + x, top + y, right + x, bottom + y]
     }
 
-    fn at_px(&self, side: Side, share: [f32; 2]) -> [f32; 2] {
+    /// What is out of sight ends at the border of what is seen.
+    fn at_px(&self, side: Side, place: [f32; 2]) -> [f32; 2] {
         let [left, top, right, bottom] = self.square_px(side);
-        [left + share[0] * (right - left), top + share[1] * (bottom - top)]
+        let [u, v] = self.style.window(side).seen(place).map(|share| share.clamp(0.0, 1.0));
+        [left + u * (right - left), top + v * (bottom - top)]
+    }
+
+    fn is_in_sight(&self, side: Side, place: [f32; 2]) -> bool {
+        self.style.window(side).seen(place).iter().all(|share| (0.0..=1.0).contains(share))
     }
 }
 
@@ -83,6 +92,7 @@ fn draw_square(target: &mut Pixmap, scene: &PlanScene, style: &PlanStyle, side: 
     let [left, top, right, bottom] = place.square_px(side);
     let size = [right - left, bottom - top];
     let [l, t, r, b] = photo.picture.content;
+    let ([l, t], [r, b]) = (style.window(side).seen([l, t]), style.window(side).seen([r, b]));
     let content_px = [l * size[0], t * size[1], r * size[0], b * size[1]];
     let radius = style.corner_radius * place.pixels_per_point;
     let shades = Shades {
@@ -104,7 +114,7 @@ fn draw_square(target: &mut Pixmap, scene: &PlanScene, style: &PlanStyle, side: 
                 continue;
             }
             let inside_square = coverage(rounded_box(at, [0.0, 0.0, size[0], size[1]], radius));
-            let inside_photo = coverage(rounded_box(at, content_px, radius));
+            let inside_photo = coverage(rounded_box(at, content_px, radius)).min(inside_square);
             let color = shades.at(at, inside_square, inside_photo);
             let pixel = &mut pixels[(y * width + x) as usize];
             let below = [pixel.red(), pixel.green(), pixel.blue(), pixel.alpha()].map(|c| f32::from(c) / 255.0);
@@ -126,17 +136,23 @@ struct Shades<'a> {
 impl Shades<'_> {
     fn at(&self, at: [f32; 2], inside_square: f32, inside_photo: f32) -> [f32; 4] {
         let photo = self.scene.side(self.side);
-        let uv = [at[0] / self.size[0], at[1] / self.size[1]];
+        let window = self.style.window(self.side);
+        let uv = window.place([at[0] / self.size[0], at[1] / self.size[1]]);
         let mut out = [0.0; 4];
         if self.style.photos {
             let [r, g, b, a] = self.style.padding.map(|x| f32::from(x) / 255.0);
             out = [r * a, g * a, b * a, a].map(|c| c * inside_square);
             let [left, top, right, bottom] = photo.picture.content;
-            let [tx, ty] = [0.5 / self.levels[0].width as f32, 0.5 / self.levels[0].height as f32];
+            let [width, height] = [self.levels[0].width as f32, self.levels[0].height as f32];
+            let [tx, ty] = [0.5 / width, 0.5 / height];
             let u = uv[0].max(left + tx).min((right - tx).max(left + tx));
             let v = uv[1].max(top + ty).min((bottom - ty).max(top + ty));
-            let texels = (self.levels[0].width as f32 / self.size[0]).max(self.levels[0].height as f32 / self.size[1]);
-            let [r, g, b] = sample(&self.levels, u, v, texels);
+            let texels = (width * window.size / self.size[0]).max(height * window.size / self.size[1]);
+            let [r, g, b] = if self.style.nearest && texels < 1.0 {
+                texel(&self.levels[0], u, v)
+            } else {
+                sample(&self.levels, u, v, texels)
+            };
             out = over([r, g, b, 1.0].map(|c| c * inside_photo), out);
         }
 
@@ -151,7 +167,8 @@ impl Shades<'_> {
                     return 0.0;
                 }
                 let nearest = share.round_ties_even().clamp(1.0, (count - 1) as f32);
-                (half_width + 0.5 - (share - nearest).abs() * size / count as f32).clamp(0.0, 1.0)
+                let distance = (share - nearest).abs() * size / (count as f32 * window.size);
+                (half_width + 0.5 - distance).clamp(0.0, 1.0)
             };
             let half_width = 0.5 * self.pixels_per_point;
             let white = line(share[0], photo.grid.columns, self.size[0], half_width).max(line(
@@ -170,29 +187,33 @@ impl Shades<'_> {
             return [0.0; 4];
         }
         let (scene, style) = (self.scene, self.style);
-        let photo = scene.side(self.side);
-        let own = photo.colors[cell];
-        let resting = HEAT_OPACITY * photo.shares[cell];
-        let Some(pointed) = scene.pointed(style) else {
-            return premultiplied(own, resting * style.opacity);
-        };
-        let of_max = |q: usize, g: usize| {
-            scene.shares[q * scene.gallery.grid.cells() + g] / scene.pointed_max(pointed).max(1e-30)
-        };
+        let blend = style.blended();
+        let (own, own_share) = scene.side(self.side).at(cell, blend);
+        let pointed = scene.pointed(style);
         let is = |this: usize| f32::from(u8::from(cell == this));
+        let of_max =
+            |q: usize, g: usize| pointed.map_or(0.0, |pointed| scene.share_of_pointed(pointed, q, g, blend)).min(1.0);
         let (color, share) = match (pointed, self.side) {
-            (Pointed::Cell(CellRef { side: Side::Query, cell: q }), Side::Query) => (own, is(q)),
-            (Pointed::Cell(CellRef { side: Side::Query, cell: q }), Side::Gallery) => {
+            (None, _) => (own, 0.0),
+            (Some(Pointed::Cell(CellRef { side: Side::Query, cell: q })), Side::Query) => (own, is(q)),
+            (Some(Pointed::Cell(CellRef { side: Side::Query, cell: q })), Side::Gallery) => {
                 (scene.query.colors[q], of_max(q, cell))
             }
-            (Pointed::Cell(CellRef { side: Side::Gallery, cell: g }), Side::Query) => (own, of_max(cell, g)),
-            (Pointed::Cell(CellRef { side: Side::Gallery, cell: g }), Side::Gallery) => (own, is(g)),
-            (Pointed::Flow(q, _), Side::Query) => (own, is(q)),
-            (Pointed::Flow(q, g), Side::Gallery) => (scene.query.colors[q], is(g)),
+            (Some(Pointed::Cell(CellRef { side: Side::Gallery, cell: g })), Side::Query) => (own, of_max(cell, g)),
+            (Some(Pointed::Cell(CellRef { side: Side::Gallery, cell: g })), Side::Gallery) => (own, is(g)),
+            (Some(Pointed::Flow(q, _)), Side::Query) => (own, is(q)),
+            (Some(Pointed::Flow(q, g)), Side::Gallery) => (scene.query.colors[q], is(g)),
         };
-        let amount = style.hover_amount.clamp(0.0, 1.0);
-        let alpha = resting + (LIT_HEAT_OPACITY * share.min(1.0) - resting) * amount;
-        let color = std::array::from_fn(|i| own[i] + (color[i] - own[i]) * amount);
+        let amount = if pointed.is_some() { style.hover_amount.clamp(0.0, 1.0) } else { 0.0 };
+        let floor = style.paint.floor();
+        let lift = |share: f32| floor + (1.0 - floor) * share;
+        let [resting, lit] = style.paint.opacities();
+        let alpha = between(resting * lift(own_share), lit * lift(share), amount);
+        let color = if style.paint == CellPaint::Heat {
+            sequential(between(own_share, share, amount))
+        } else {
+            std::array::from_fn(|i| between(own[i], color[i], amount))
+        };
         premultiplied(color, alpha * style.opacity)
     }
 }
@@ -235,6 +256,8 @@ fn draw_ribbon(target: &mut Pixmap, scene: &PlanScene, flow: &Flow, opacity: f32
     if opacity <= 0.0 {
         return;
     }
+    let whole = place.is_in_sight(Side::Query, flow.start) && place.is_in_sight(Side::Gallery, flow.end);
+    let opacity = opacity * if whole { 1.0 } else { ribbon::OUT_OF_SIGHT };
     let [ax, ay] = place.at_px(Side::Query, flow.start);
     let [bx, by] = place.at_px(Side::Gallery, flow.end);
     let middle = 0.5 * (ax + bx);
@@ -258,7 +281,11 @@ fn draw_ends(target: &mut Pixmap, scene: &PlanScene, flow: &Flow, opacity: f32, 
     let resting = ribbon::opacity(flow.share);
     let opacity = (opacity * (resting + ribbon::END_OPACITY) / resting).min(1.0);
     let radius = ribbon::end_radius(flow.share) * place.pixels_per_point;
-    for [x, y] in [place.at_px(Side::Query, flow.start), place.at_px(Side::Gallery, flow.end)] {
+    for (side, end) in [(Side::Query, flow.start), (Side::Gallery, flow.end)] {
+        if !place.is_in_sight(side, end) {
+            continue;
+        }
+        let [x, y] = place.at_px(side, end);
         if let Some(circle) = PathBuilder::from_circle(x, y, radius) {
             let paint = paint(scene, flow, opacity);
             target.fill_path(&circle, &paint, FillRule::Winding, Transform::identity(), None);

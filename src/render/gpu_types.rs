@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::plan_scene::{Flow, PlanScene, Pointed};
-use super::style::{CellRef, GRID_OPACITY, HEAT_OPACITY, LIT_HEAT_OPACITY, PlanLayout, PlanStyle, Side};
+use super::style::{CellPaint, CellRef, GRID_OPACITY, PlanLayout, PlanStyle, Side};
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -14,6 +14,11 @@ pub(super) struct PlanUniforms {
     pub query_content: [f32; 4],
     pub gallery_content: [f32; 4],
     pub padding: [f32; 4],
+    /// Left, top and side of what is seen.
+    pub query_window: [f32; 3],
+    pub nearest: f32,
+    pub gallery_window: [f32; 3],
+    pub heat_scale: f32,
     pub query_grid: [u32; 2],
     pub gallery_grid: [u32; 2],
     pub view_size: [f32; 2],
@@ -30,6 +35,10 @@ pub(super) struct PlanUniforms {
     pub heat_opacity: f32,
     pub lit_heat_opacity: f32,
     pub grid_opacity: f32,
+    pub heat_floor: f32,
+    pub blend: f32,
+    pub was_least_share: f32,
+    pub was_pointed_max: f32,
     pub unused: f32,
 }
 
@@ -56,6 +65,14 @@ impl PlanUniforms {
             Some(Pointed::Cell(CellRef { side: Side::Gallery, cell })) => (POINTED_GALLERY, 0, cell),
             Some(Pointed::Flow(query, gallery)) => (POINTED_FLOW, query, gallery),
         };
+        let shown = scene.shown(style);
+        let pointed_max = |masses| pointed.map_or(0.0, |pointed| PlanScene::pointed_max(masses, pointed));
+        let [heat_opacity, lit_heat_opacity] = style.paint.opacities().map(|it| if style.heat { it } else { 0.0 });
+        let window = |side| {
+            let window = style.window(side);
+            [window.left, window.top, window.size]
+        };
+        let flag = |on: bool| f32::from(u8::from(on));
         let [r, g, b, a] = style.padding.map(|x| f32::from(x) / 255.0);
         Self {
             query_rect: pixels(layout.query),
@@ -63,6 +80,10 @@ impl PlanUniforms {
             query_content: scene.query.picture.content,
             gallery_content: scene.gallery.picture.content,
             padding: [r * a, g * a, b * a, a],
+            query_window: window(Side::Query),
+            nearest: flag(style.nearest),
+            gallery_window: window(Side::Gallery),
+            heat_scale: flag(style.paint == CellPaint::Heat),
             query_grid: grid(Side::Query),
             gallery_grid: grid(Side::Gallery),
             view_size,
@@ -71,14 +92,18 @@ impl PlanUniforms {
             pointed: kind,
             pointed_query: query as u32,
             pointed_gallery: gallery as u32,
-            pointed_max: pointed.map_or(0.0, |pointed| scene.pointed_max(pointed)),
+            pointed_max: pointed_max(&scene.now),
             amount: if pointed.is_some() { style.hover_amount.clamp(0.0, 1.0) } else { 0.0 },
             opacity: style.opacity,
-            least_share: scene.shown(style).least_share,
-            photo: f32::from(u8::from(style.photos)),
-            heat_opacity: if style.heat { HEAT_OPACITY } else { 0.0 },
-            lit_heat_opacity: if style.heat { LIT_HEAT_OPACITY } else { 0.0 },
+            least_share: shown.least_share,
+            photo: flag(style.photos),
+            heat_opacity,
+            lit_heat_opacity,
             grid_opacity: if style.grid_lines { GRID_OPACITY } else { 0.0 },
+            heat_floor: style.paint.floor(),
+            blend: style.blended(),
+            was_least_share: shown.was_least_share,
+            was_pointed_max: pointed_max(scene.was()),
             unused: 0.0,
         }
     }
@@ -94,11 +119,14 @@ pub(super) struct FlowInstance {
     pub shares: [f32; 3],
     pub cells: [u32; 2],
     pub color: [u8; 4],
+    /// Shares and heights in the plan before.
+    pub was_shares: [f32; 3],
+    pub was_heights: [f32; 2],
 }
 
 impl FlowInstance {
-    pub const ATTRIBUTES: [wgpu::VertexAttribute; 5] = wgpu::vertex_attr_array![
-        0 => Float32x2, 1 => Float32x2, 2 => Float32x3, 3 => Uint32x2, 4 => Unorm8x4
+    pub const ATTRIBUTES: [wgpu::VertexAttribute; 7] = wgpu::vertex_attr_array![
+        0 => Float32x2, 1 => Float32x2, 2 => Float32x3, 3 => Uint32x2, 4 => Unorm8x4, 5 => Float32x3, 6 => Float32x2
     ];
 
     pub fn new(flow: &Flow, color: [f32; 3]) -> Self {
@@ -109,6 +137,8 @@ impl FlowInstance {
             shares: [flow.share, flow.share_of_row, flow.share_of_column],
             cells: [flow.query as u32, flow.gallery as u32],
             color: [r, g, b, 255],
+            was_shares: flow.was.shares,
+            was_heights: flow.was.heights,
         }
     }
 }

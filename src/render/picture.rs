@@ -52,6 +52,13 @@ pub(super) fn sample(levels: &[Level], u: f32, v: f32, texels_per_pixel: f32) ->
     std::array::from_fn(|channel| fine[channel] + (coarse[channel] - fine[channel]) * part)
 }
 
+/// The pixel of a level that lies at `u`, `v` (0..=1).
+pub(super) fn texel(level: &Level, u: f32, v: f32) -> [f32; 3] {
+    let place = |share: f32, count: u32| ((share * count as f32) as u32).min(count - 1);
+    let at = ((place(v, level.height) * level.width + place(u, level.width)) * 4) as usize;
+    std::array::from_fn(|channel| f32::from(level.rgba[at + channel]) / 255.0)
+}
+
 fn bilinear(level: &Level, u: f32, v: f32) -> [f32; 3] {
     let place = |share: f32, count: u32| {
         let at = (share * count as f32 - 0.5).clamp(0.0, (count - 1) as f32);

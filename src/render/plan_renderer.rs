@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wgpu::util::{DeviceExt as _, TextureDataOrder};
 
+use super::color::{STEPS, bytes, sequential};
 use super::gpu_types::{END_VERTICES, FlowInstance, PlanUniforms, RIBBON_VERTICES};
 use super::picture::levels;
 use super::plan_scene::{PlanScene, SceneSide, Shown};
@@ -109,6 +110,7 @@ impl PlanGpu {
                 texture(2, false),
                 texture(3, false),
                 texture(4, false),
+                texture(5, false),
             ],
         });
         let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
@@ -149,7 +151,9 @@ impl PlanGpu {
         let drawable = draw.layout.is_drawable()
             && draw.pixels_per_point > 0.0
             && view_size.iter().all(|&x| x <= self.largest_side)
-            && [Side::Query, Side::Gallery].iter().all(|&side| draw.scene.side(side).grid.cells() > 0);
+            && [Side::Query, Side::Gallery]
+                .iter()
+                .all(|&side| draw.scene.side(side).grid.cells() > 0 && draw.style.window(side).is_drawable());
         if !drawable {
             if let Some(view) = self.views.get_mut(&id) {
                 view.shown = None;
@@ -284,14 +288,23 @@ impl PlanGpu {
         let (query_photo, gallery_photo) = (photo(&scene.query), photo(&scene.gallery));
         let (query_cells, gallery_cells) =
             (cell_texture(device, queue, &scene.query), cell_texture(device, queue, &scene.gallery));
+        let masses: Vec<[f32; 2]> =
+            scene.now.shares.iter().zip(&scene.was().shares).map(|(&now, &was)| [now, was]).collect();
         let masses = texture(
             device,
             queue,
             "plan masses",
             [scene.gallery.grid.cells() as u32, scene.query.grid.cells() as u32],
-            wgpu::TextureFormat::R32Float,
-            bytemuck::cast_slice(&scene.shares),
+            wgpu::TextureFormat::Rg32Float,
+            bytemuck::cast_slice(&masses),
         );
+        let scale: Vec<u8> = (0..STEPS)
+            .flat_map(|step| {
+                let [r, g, b] = bytes(sequential(step as f32 / (STEPS - 1) as f32));
+                [r, g, b, 255]
+            })
+            .collect();
+        let scale = texture(device, queue, "scale", [STEPS as u32, 1], wgpu::TextureFormat::Rgba8Unorm, &scale);
         let group = |photo: &Photo, cells: &wgpu::TextureView| {
             let view =
                 |binding, view| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::TextureView(view) };
@@ -304,6 +317,7 @@ impl PlanGpu {
                     view(2, cells),
                     view(3, &query_cells),
                     view(4, &masses),
+                    view(5, &scale),
                 ],
             })
         };
@@ -450,17 +464,18 @@ fn photo_texture(device: &wgpu::Device, queue: &wgpu::Queue, pixels: &Pixels) ->
     texture.create_view(&wgpu::TextureViewDescriptor::default())
 }
 
+/// Colours and shares of the cells; below them those of the plan before.
 fn cell_texture(device: &wgpu::Device, queue: &wgpu::Queue, side: &SceneSide) -> wgpu::TextureView {
-    let texels: Vec<u8> = side
-        .colors
-        .iter()
-        .zip(&side.shares)
+    let now = side.colors.iter().zip(&side.shares);
+    let was = side.was_colors.iter().zip(&side.was_shares);
+    let texels: Vec<u8> = now
+        .chain(was)
         .flat_map(|(&color, &share)| {
-            let [r, g, b] = super::color::bytes(color);
+            let [r, g, b] = bytes(color);
             [r, g, b, (share * 255.0).round() as u8]
         })
         .collect();
-    let size = [side.grid.columns as u32, side.grid.rows as u32];
+    let size = [side.grid.columns as u32, 2 * side.grid.rows as u32];
     texture(device, queue, "plan cells", size, wgpu::TextureFormat::Rgba8Unorm, &texels)
 }
 

@@ -8,9 +8,9 @@ use tiny_skia::{
 
 use crate::domain::{Marginals, MatchOptions, PairMatch, SquarePicture};
 
-use super::color::{bytes, flow_color};
+use super::color::{bytes, flow_color, sequential};
 use super::plan_scene::PlanScene;
-use super::style::{HEAT_OPACITY, PlanLayout, PlanStyle, ribbon};
+use super::style::{CellPaint, PlanLayout, PlanStyle, ribbon};
 use super::text::{Font, Typesetter, Weight};
 
 /// Colours of a sheet.
@@ -180,24 +180,44 @@ impl Page<'_> {
         let column = (WIDTH - 2.0 * MARGIN) / 3.0;
         let x = |index: usize| MARGIN + column * index as f32;
 
-        self.text.line(x(0), top + 8.0, "Ribbon width = mass moved", strong);
-        for (step, share) in [0.0, 0.5, 1.0].into_iter().enumerate() {
-            let share = if scene.max_mass() > 0.0 { (least / scene.max_mass()).max(share) } else { share };
-            let left = x(0) + 62.0 * step as f32;
-            self.sample_ribbon([left + 5.0, left + 45.0], top + 33.0, share);
-            self.text.line(left, top + 52.0, &small(share * scene.max_mass()), font);
+        let lines = |page: &mut Self, at: f32, lines: &[&str]| {
+            for (line, words) in lines.iter().enumerate() {
+                page.text.line(at, top + 33.0 + 17.0 * line as f32, words, font);
+            }
+        };
+        if style.ribbons {
+            self.text.line(x(0), top + 8.0, "Ribbon width = mass moved", strong);
+            for (step, share) in [0.0, 0.5, 1.0].into_iter().enumerate() {
+                let share = if scene.max_mass() > 0.0 { (least / scene.max_mass()).max(share) } else { share };
+                let left = x(0) + 62.0 * step as f32;
+                self.sample_ribbon([left + 5.0, left + 45.0], top + 33.0, share);
+                self.text.line(left, top + 52.0, &small(share * scene.max_mass()), font);
+            }
+            let count = format!("{} of {} flows shown", shown.base.len(), scene.flows().len());
+            self.text.line(x(0), top + 72.0, &count, font);
+        } else if style.paint == CellPaint::Heat {
+            self.text.line(x(0), top + 8.0, "Heat = mass of a cell", strong);
+            lines(self, x(0), &["how much of its photo’s mass", "a cell holds, without where it goes"]);
+        } else {
+            self.text.line(x(0), top + 8.0, "One colour = cells that belong together", strong);
+            lines(self, x(0), &["product cells mix the colours", "that their mass comes from"]);
         }
-        let count = format!("{} of {} flows shown", shown.base.len(), scene.flows().len());
-        self.text.line(x(0), top + 72.0, &count, font);
 
-        self.text.line(x(1), top + 8.0, "Ribbon colour = where it starts", strong);
-        self.color_key([x(1), top + 22.0, x(1) + 40.0, top + 62.0]);
-        for (line, words) in ["position of the cell", "in the query photo"].into_iter().enumerate() {
-            self.text.line(x(1) + 50.0, top + 33.0 + 17.0 * line as f32, words, font);
+        if style.paint != CellPaint::Heat {
+            let what =
+                if style.ribbons { "Ribbon colour = where it starts" } else { "Colour = place in the query photo" };
+            self.text.line(x(1), top + 8.0, what, strong);
+            self.color_key([x(1), top + 22.0, x(1) + 40.0, top + 62.0]);
+            lines(self, x(1) + 50.0, &["position of the cell", "in the query photo"]);
         }
 
-        self.text.line(x(2), top + 8.0, "Cell tint = mass of the cell", strong);
-        self.tint_key([x(2), top + 24.0, x(2) + 150.0, top + 40.0]);
+        let what = match style.paint {
+            CellPaint::Tint => "Cell tint = mass of the cell",
+            CellPaint::Paired => "Opacity = mass of the cell",
+            CellPaint::Heat => "Colour = mass of the cell",
+        };
+        self.text.line(x(2), top + 8.0, what, strong);
+        self.tint_key([x(2), top + 24.0, x(2) + 150.0, top + 40.0], style.paint);
         let largest = |sums: Vec<f32>| sums.into_iter().fold(0.0, f32::max);
         let plan = &self.sheet.pair.plan;
         let (query, gallery) = (largest(plan.row_sums()), largest(plan.column_sums()));
@@ -313,15 +333,21 @@ impl Page<'_> {
     }
 
     /// From no tint to the strongest, on the ground of a photo.
-    fn tint_key(&mut self, [left, top, right, bottom]: [f32; 4]) {
+    fn tint_key(&mut self, [left, top, right, bottom]: [f32; 4], paint: CellPaint) {
         let Some(rect) = Rect::from_ltrb(left, top, right, bottom) else { return };
-        let [r, g, b] = bytes(flow_color(0.1, 0.45));
-        let stop =
-            |at: f32, opacity: f32| GradientStop::new(at, Color::from_rgba8(r, g, b, (opacity * 255.0).round() as u8));
+        let stops = (0..=16).map(|step| {
+            let at = step as f32 / 16.0;
+            let (color, opacity) = match paint {
+                CellPaint::Heat => (sequential(at), 1.0),
+                CellPaint::Tint | CellPaint::Paired => (flow_color(0.1, 0.45), at * paint.opacities()[0]),
+            };
+            let [r, g, b] = bytes(color);
+            GradientStop::new(at, Color::from_rgba8(r, g, b, (opacity * 255.0).round() as u8))
+        });
         let shader = LinearGradient::new(
             Point::from_xy(left, top),
             Point::from_xy(right, top),
-            vec![stop(0.0, 0.0), stop(1.0, HEAT_OPACITY)],
+            stops.collect(),
             SpreadMode::Pad,
             Transform::identity(),
         );

@@ -18,6 +18,67 @@ pub struct CellRef {
     pub cell: usize,
 }
 
+/// How the tint of a cell says its mass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CellPaint {
+    /// Faintly, below ribbons: the colour says where mass starts, the opacity how much it is.
+    #[default]
+    Tint,
+    /// The same without ribbons, strong enough to find the cells of both photos that belong together.
+    Paired,
+    /// The mass alone, on a scale from dark to bright.
+    Heat,
+}
+
+impl CellPaint {
+    /// Opacity of the heaviest cell, and of the heaviest one while a cell is pointed at.
+    pub(super) fn opacities(self) -> [f32; 2] {
+        match self {
+            Self::Tint => [HEAT_OPACITY, LIT_HEAT_OPACITY],
+            Self::Paired => [0.84, 0.84],
+            Self::Heat => [0.78, 0.78],
+        }
+    }
+
+    /// Opacity of a cell without mass, of the heaviest one's: on a scale nothing is a colour too.
+    pub(super) fn floor(self) -> f32 {
+        if self == Self::Heat { 0.55 } else { 0.0 }
+    }
+}
+
+/// The part of a square that is seen: a square too, in shares of the whole one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    pub left: f32,
+    pub top: f32,
+    /// Side, above 0 and at most 1.
+    pub size: f32,
+}
+
+impl Window {
+    pub const WHOLE: Self = Self { left: 0.0, top: 0.0, size: 1.0 };
+
+    /// Where a place of the whole square is seen, in shares of the view; outside 0..=1 it is out of sight.
+    pub fn seen(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        [(x - self.left) / self.size, (y - self.top) / self.size]
+    }
+
+    /// The place of the whole square that is seen here.
+    pub fn place(&self, [u, v]: [f32; 2]) -> [f32; 2] {
+        [self.left + u * self.size, self.top + v * self.size]
+    }
+
+    pub(super) fn is_drawable(&self) -> bool {
+        self.left.is_finite() && self.top.is_finite() && self.size > 0.0 && self.size <= 1.0
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::WHOLE
+    }
+}
+
 /// Everything about the drawing that can change without a new scene: only a uniform is written for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanStyle {
@@ -25,6 +86,8 @@ pub struct PlanStyle {
     pub photos: bool,
     pub ribbons: bool,
     pub heat: bool,
+    /// How heat is painted.
+    pub paint: CellPaint,
     pub grid_lines: bool,
     /// No ribbon is drawn for less than this share of the largest mass, 0..=1.
     pub threshold: f32,
@@ -38,6 +101,13 @@ pub struct PlanStyle {
     pub hovered_flow: Option<(usize, usize)>,
     /// How far the fading has come, 0..=1.
     pub hover_amount: f32,
+    /// How far the plan before has turned into this one, 0..=1.
+    pub blend: f32,
+    /// The parts of the two squares that are seen.
+    pub query_window: Window,
+    pub gallery_window: Window,
+    /// Magnified photos show their pixels as squares.
+    pub nearest: bool,
     /// In points.
     pub corner_radius: f32,
     /// What lies under the part of a square that is not photo; sRGB with straight alpha.
@@ -50,6 +120,7 @@ impl Default for PlanStyle {
             photos: true,
             ribbons: true,
             heat: true,
+            paint: CellPaint::Tint,
             grid_lines: true,
             threshold: 0.15,
             max_ribbons: 40,
@@ -57,9 +128,27 @@ impl Default for PlanStyle {
             hovered: None,
             hovered_flow: None,
             hover_amount: 1.0,
+            blend: 1.0,
+            query_window: Window::WHOLE,
+            gallery_window: Window::WHOLE,
+            nearest: false,
             corner_radius: 8.0,
             padding: [128, 128, 128, 20],
         }
+    }
+}
+
+impl PlanStyle {
+    pub fn window(&self, side: Side) -> Window {
+        match side {
+            Side::Query => self.query_window,
+            Side::Gallery => self.gallery_window,
+        }
+    }
+
+    /// In 0..=1.
+    pub(super) fn blended(&self) -> f32 {
+        if self.blend.is_finite() { self.blend.clamp(0.0, 1.0) } else { 1.0 }
     }
 }
 
@@ -133,6 +222,9 @@ pub(super) mod ribbon {
 
     /// What is left of a ribbon while another row is pointed at.
     pub const FADED: f32 = 0.06;
+
+    /// What is left of a ribbon one end of which is out of sight.
+    pub const OUT_OF_SIGHT: f32 = 0.3;
 
     /// An end is more solid than its ribbon, by this.
     pub const END_OPACITY: f32 = 0.2;

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::compose::{QueryAction, QueryCommand};
 use super::fonts::icon;
 use super::gallery::GalleryCommand;
+use super::inspect::{PlanAction, PlanCommand};
 use super::layout::{Layout, Pane};
 use super::shelf::ShelfCommand;
 use super::state::{Pointed, Ribbons, View};
@@ -38,6 +40,8 @@ pub enum Command {
     /// Filters, rules, past searches and the compare tray.
     Shelf(ShelfCommand),
     Study(super::study::StudyCommand),
+    Plan(PlanCommand),
+    Query(QueryCommand),
 }
 
 /// An entry of the table.
@@ -54,8 +58,6 @@ pub enum Action {
     ResultAbove,
     SameProduct,
     NotThis,
-    ToggleRibbons,
-    ToggleHeat,
     ToggleGrid,
     SavePlan,
     ResetMatching,
@@ -95,6 +97,8 @@ pub enum Action {
     StopStudy,
     ClearRegion,
     SaveEvidence,
+    Plan(PlanAction),
+    Query(QueryAction),
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -150,7 +154,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 impl Action {
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 68] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -162,8 +166,6 @@ impl Action {
         Self::ResultAbove,
         Self::SameProduct,
         Self::NotThis,
-        Self::ToggleRibbons,
-        Self::ToggleHeat,
         Self::ToggleGrid,
         Self::SavePlan,
         Self::ResetMatching,
@@ -203,6 +205,24 @@ impl Action {
         Self::StopStudy,
         Self::ClearRegion,
         Self::SaveEvidence,
+        Self::Plan(PlanAction::ShowRibbons),
+        Self::Plan(PlanAction::ShowColours),
+        Self::Plan(PlanAction::ShowHeat),
+        Self::Plan(PlanAction::ShowMatrix),
+        Self::Plan(PlanAction::ShowRebuilt),
+        Self::Plan(PlanAction::ZoomIn),
+        Self::Plan(PlanAction::ZoomOut),
+        Self::Plan(PlanAction::ZoomFit),
+        Self::Plan(PlanAction::LinkZoom),
+        Self::Plan(PlanAction::Nearest),
+        Self::Plan(PlanAction::ListAll),
+        Self::Plan(PlanAction::CopyList),
+        Self::Query(QueryAction::TurnLeft),
+        Self::Query(QueryAction::TurnRight),
+        Self::Query(QueryAction::Flip),
+        Self::Query(QueryAction::AddPhoto),
+        Self::Query(QueryAction::Like),
+        Self::Query(QueryAction::Dislike),
     ];
 
     pub fn entry(self) -> Entry {
@@ -281,18 +301,8 @@ impl Action {
                 Group::Corrections,
                 const { &[key(Key::N)] },
             ),
-            Self::ToggleRibbons => entry(
-                "Ribbons",
-                "Draw where the mass of each cell goes",
-                icon::RIBBONS,
-                Group::Plan,
-                const { &[key(Key::Num1)] },
-            ),
-            Self::ToggleHeat => {
-                entry("Heat", "Tint each cell by its mass", icon::FLAME, Group::Plan, const { &[key(Key::Num2)] })
-            }
             Self::ToggleGrid => {
-                entry("Grid", "Draw the borders of the cells", icon::GRID, Group::Plan, const { &[key(Key::Num3)] })
+                entry("Grid", "Draw the borders of the cells", icon::GRID, Group::Plan, const { &[key(Key::Num6)] })
             }
             Self::SavePlan => entry(
                 "Save as PNG…",
@@ -532,6 +542,8 @@ impl Action {
                 Group::Plan,
                 const { &[ctrl_shift(Key::E)] },
             ),
+            Self::Plan(action) => action.entry(),
+            Self::Query(action) => action.entry(),
         }
     }
 
@@ -541,6 +553,11 @@ impl Action {
         Some(match shortcut.logical_key {
             Key::Questionmark => "?".to_owned(),
             Key::Escape => "Esc".to_owned(),
+            Key::OpenBracket => "[".to_owned(),
+            Key::CloseBracket => "]".to_owned(),
+            Key::Backslash => "\\".to_owned(),
+            Key::Plus => "+".to_owned(),
+            Key::Minus => "−".to_owned(),
             Key::ArrowRight => "→".to_owned(),
             Key::ArrowLeft => "←".to_owned(),
             Key::ArrowDown => "↓".to_owned(),
@@ -600,7 +617,8 @@ mod tests {
             for shortcut in action.entry().shortcuts {
                 let key = (shortcut.modifiers.command, shortcut.modifiers.shift, shortcut.logical_key);
                 assert_eq!(seen.insert(key, action), None, "{action:?}");
-                assert!(!matches!(shortcut.logical_key, Key::Plus | Key::Minus | Key::Equals | Key::Num0));
+                let zooms = matches!(shortcut.logical_key, Key::Plus | Key::Minus | Key::Equals | Key::Num0);
+                assert!(!(zooms && shortcut.modifiers.command), "{action:?}");
             }
         }
     }

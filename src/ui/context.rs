@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::command::{Action, Command};
-use super::state::{Prefs, Session};
+use super::state::{Pointed, Prefs, Session};
 use super::thumbs::Thumbs;
 use super::tokens::Tokens;
 use crate::jobs::types::Activity;
@@ -23,6 +23,8 @@ pub struct Ctx<'a> {
     commands: RefCell<Vec<Command>>,
     arrows_taken: Cell<bool>,
     columns: Cell<usize>,
+    pointed: Cell<Option<Pointed>>,
+    walked: Cell<Option<Pointed>>,
 }
 
 /// What a frame of drawing asked for.
@@ -32,6 +34,8 @@ pub struct Asked {
     pub arrows_taken: bool,
     /// How many results stand side by side; 0 where none were drawn.
     pub columns: usize,
+    /// The cell under the pointer, else the one under the keyboard's cursor.
+    pub pointed: Option<Pointed>,
 }
 
 impl<'a> Ctx<'a> {
@@ -56,6 +60,8 @@ impl<'a> Ctx<'a> {
             commands: RefCell::default(),
             arrows_taken: Cell::new(false),
             columns: Cell::new(0),
+            pointed: Cell::new(None),
+            walked: Cell::new(None),
         }
     }
 
@@ -76,11 +82,22 @@ impl<'a> Ctx<'a> {
         self.columns.set(columns);
     }
 
+    /// The pointer is on a cell; every view of the plan shows it, for as long as somebody says so in each frame.
+    pub fn point(&self, pointed: Pointed) {
+        self.pointed.set(Some(pointed));
+    }
+
+    /// The keyboard's cursor is on a cell. The pointer goes first.
+    pub fn walk(&self, pointed: Pointed) {
+        self.walked.set(Some(pointed));
+    }
+
     pub fn finish(self) -> Asked {
         Asked {
             commands: self.commands.into_inner(),
             arrows_taken: self.arrows_taken.get(),
             columns: self.columns.get(),
+            pointed: self.pointed.get().or(self.walked.get()),
         }
     }
 }

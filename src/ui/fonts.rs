@@ -58,6 +58,21 @@ pub mod icon {
     pub const TRASH: &str = "\u{e4a6}";
     pub const TREND_DOWN: &str = "\u{e4ac}";
     pub const TREND_UP: &str = "\u{e4ae}";
+
+    pub const CHECKERBOARD: &str = "\u{e8c4}";
+    pub const COPY: &str = "\u{e1ca}";
+    pub const CORNERS: &str = "\u{e626}";
+    pub const FLIP: &str = "\u{ed6a}";
+    pub const IMAGES: &str = "\u{e836}";
+    pub const LINK: &str = "\u{e2e2}";
+    pub const LIST: &str = "\u{e2f0}";
+    pub const MATRIX: &str = "\u{ec8c}";
+    pub const PALETTE: &str = "\u{e6c8}";
+    pub const PUZZLE: &str = "\u{e596}";
+    pub const THUMBS_DOWN: &str = "\u{e48c}";
+    pub const THUMBS_UP: &str = "\u{e48e}";
+    pub const ZOOM_IN: &str = "\u{e310}";
+    pub const ZOOM_OUT: &str = "\u{e30e}";
 }
 
 /// Loads the faces that the program carries.
@@ -149,6 +164,20 @@ mod tests {
                 icon::TRASH,
                 icon::TREND_DOWN,
                 icon::TREND_UP,
+                icon::CHECKERBOARD,
+                icon::COPY,
+                icon::CORNERS,
+                icon::FLIP,
+                icon::IMAGES,
+                icon::LINK,
+                icon::LIST,
+                icon::MATRIX,
+                icon::PALETTE,
+                icon::PUZZLE,
+                icon::THUMBS_DOWN,
+                icon::THUMBS_UP,
+                icon::ZOOM_IN,
+                icon::ZOOM_OUT,
             ];
             for text in icons {
                 for family in [tokens::icons(), tokens::icons_fill()] {

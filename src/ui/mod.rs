@@ -2,10 +2,12 @@
 //! asks for work. The room `app` owns all state and is the only one that changes it.
 
 pub mod command;
+pub mod compose;
 pub mod context;
 pub mod figures;
 pub mod fonts;
 pub mod gallery;
+pub mod inspect;
 pub mod layout;
 pub mod panels;
 pub mod shelf;

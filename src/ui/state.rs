@@ -8,13 +8,16 @@ use std::sync::Arc;
 use egui::TextureHandle;
 use serde::{Deserialize, Serialize};
 
+use super::compose::Remembered;
 use super::gallery::GalleryView;
+use super::inspect::{Inspect, Zoom};
 use super::shelf::{ShelfState, Shown};
 use crate::domain::{
-    CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking,
+    CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Recipe,
 };
 use crate::jobs::types::{Dialog, Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport};
 use crate::render::PlanScene;
+use crate::ui::tokens::MORPH_SECS;
 
 use super::layout::Layout;
 
@@ -26,6 +29,7 @@ pub struct Prefs {
     pub reduced_motion: bool,
     pub ribbons: Ribbons,
     pub view: View,
+    pub inspect: Inspect,
 }
 
 impl Default for Prefs {
@@ -35,6 +39,7 @@ impl Default for Prefs {
             reduced_motion: false,
             ribbons: Ribbons::default(),
             view: View::default(),
+            inspect: Inspect::default(),
         }
     }
 }
@@ -56,18 +61,16 @@ impl Default for Ribbons {
     }
 }
 
-/// Which layers of the plan are drawn.
+/// What is drawn whatever the view of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct View {
-    pub ribbons: bool,
-    pub heat: bool,
     pub grid: bool,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { ribbons: true, heat: true, grid: true }
+        Self { grid: true }
     }
 }
 
@@ -164,6 +167,7 @@ pub struct Session {
     /// A photo that waits until a project is open.
     pub waiting: Option<QueryPhoto>,
     pub pointed: Option<Pointed>,
+    pub zoom: Zoom,
     pub baseline: Baseline,
     pub hovering: Option<Hovering>,
     pub notices: Vec<Notice>,
@@ -209,6 +213,13 @@ pub struct Query {
     pub slid_at: f64,
     /// Rank (from 1) of each photo with the model before the last training.
     pub former_ranks: Option<HashMap<PhotoId, usize>>,
+    /// What is done to the photo, and what is added to it.
+    pub recipe: Recipe,
+    pub also: Vec<QueryPhoto>,
+    /// Names of the liked and disliked products, which may no longer be among the results.
+    pub example_names: HashMap<PhotoId, String>,
+    /// Answers for other parts of the photo.
+    pub remembered: Vec<Remembered>,
     /// Known once the photo is in the project, from the query itself or from the first correction about it.
     pub project_photo: Option<PhotoId>,
 }
@@ -219,6 +230,16 @@ pub struct Plan {
     pub info: Arc<PlanInfo>,
     /// The same, ready to be drawn.
     pub scene: Arc<PlanScene>,
+    /// When it took the place of another plan of the same photos, into which it turns from there on.
+    pub changed_at: f64,
+}
+
+impl Plan {
+    /// How far the plan before has turned into this one, 0..=1.
+    pub fn blend(&self, now: f64, reduced_motion: bool) -> f32 {
+        let share = ((now - self.changed_at) / MORPH_SECS).clamp(0.0, 1.0);
+        if reduced_motion { 1.0 } else { (share * share * (3.0 - 2.0 * share)) as f32 }
+    }
 }
 
 impl Query {
@@ -242,6 +263,10 @@ impl Query {
             slid_from: HashMap::new(),
             slid_at: f64::NEG_INFINITY,
             former_ranks: None,
+            recipe: Recipe::default(),
+            also: Vec::new(),
+            example_names: HashMap::new(),
+            remembered: Vec::new(),
             project_photo: None,
         }
     }

@@ -56,11 +56,19 @@ pub mod size {
     pub const WELCOME: f32 = 720.0;
     pub const PLAN_GAP_SHARE: f32 = 0.16;
     pub const PLAN_SIDE_MAX: f32 = 620.0;
+    pub const DOT: f32 = 7.0;
+    pub const MATRIX_BAR: f32 = 26.0;
+    /// A photo beside the matrix is at least so large.
+    pub const MATRIX_PHOTO: f32 = 64.0;
+    pub const SCALE: f32 = 200.0;
+    pub const SCALE_TEXT: f32 = 44.0;
     pub const QUERY_PHOTO_MAX: f32 = 300.0;
 }
 
 /// How long a change of place takes, in seconds; nothing moves with reduced motion.
 pub const SLIDE_SECS: f64 = 0.28;
+/// How long one plan takes to turn into another.
+pub const MORPH_SECS: f64 = 0.2;
 /// How long a notice that asks for nothing stays, in seconds.
 pub const NOTICE_SECS: f64 = 6.0;
 
@@ -221,6 +229,12 @@ impl Tokens {
 /// A colour of the plan, which `render` computes.
 pub fn opaque([r, g, b]: [u8; 3]) -> Color32 {
     Color32::from_rgb(r, g, b)
+}
+
+/// The same, in 0..=1 a channel.
+pub fn srgb(color: [f32; 3]) -> Color32 {
+    let [r, g, b] = color.map(|c| (c.clamp(0.0, 1.0) * 255.0).round() as u8);
+    opaque([r, g, b])
 }
 
 /// The semibold cut of the text face.

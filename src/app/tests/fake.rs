@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tiny_skia::{Color, FillRule, Mask, Paint, PathBuilder, Pixmap, Rect, Transform};
 
 use crate::domain::{
-    CheckpointId, CropRect, Grid, Hit, MatchOptions, PairMatch, PhotoId, Pixels, ProductId, ProductRecord, QueryId,
-    Ranking, Shelf, SquarePicture, Stage, Timings, TransportPlan,
+    CheckpointId, CropRect, Grid, Hit, MatchOptions, PairMatch, PhotoId, Pixels, ProductId, ProductRecord, QueryEdit,
+    QueryId, Ranking, Shelf, SquarePicture, Stage, Timings, TransportPlan,
 };
 use crate::jobs::{Event, LabelState, ModelInfo, PlanInfo, ProjectSummary, QueryInfo};
 
@@ -208,6 +208,8 @@ pub fn query_info(name: &str) -> QueryInfo {
             ("Top".to_owned(), CROP),
             ("Trousers".to_owned(), CropRect::new(140.0, 320.0, 120.0, 200.0)),
         ],
+        edit: QueryEdit::default(),
+        also: Vec::new(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The window driven by a scripted background: press, drag and type; look at what was asked; tell an event; look at
 //! what the screen says. No file is read and no thread is made.
 
+mod compose;
 pub mod fake;
 mod gallery;
 pub mod stage;
+mod views;
 
 mod corrections;
 mod evidence;

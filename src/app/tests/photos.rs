@@ -8,7 +8,7 @@ use egui_kittest::kittest::Queryable as _;
 use super::fake::{self, CROP};
 use super::stage::Staged;
 use crate::domain::Progress;
-use crate::domain::{CropRect, MatchOptions, QueryId, ShelfOptions, Stage};
+use crate::domain::{CropRect, MatchOptions, QueryId, Recipe, ShelfOptions, Stage};
 use crate::jobs::{Activity, Dialog, Event, Failure, FailureOf, QueryPhoto, Request, SearchRequest};
 
 fn search(query: u64, photo: QueryPhoto, crop: Option<CropRect>) -> Request {
@@ -20,6 +20,8 @@ fn search(query: u64, photo: QueryPhoto, crop: Option<CropRect>) -> Request {
         limit: 200,
         shelf: ShelfOptions::default(),
         again: None,
+        recipe: Recipe::default(),
+        also: Vec::new(),
     })
 }
 

@@ -9,13 +9,13 @@ use crate::domain::Grid;
 use crate::jobs::{Dialog, Event, Failure, FailureOf, Request};
 
 /// The middle of a cell of one of the photos.
-fn cell(stage: &Staged, photo: &str, cell: usize) -> Pos2 {
+pub fn cell(stage: &Staged, photo: &str, cell: usize) -> Pos2 {
     let rect = stage.harness.get_by_label_contains(photo).rect();
     let (row, column) = Grid::new(7, 7).place(cell);
     rect.min + rect.size() * egui::vec2(column as f32 + 0.5, row as f32 + 0.5) / 7.0
 }
 
-fn rows(stage: &Staged) -> Vec<String> {
+pub fn rows(stage: &Staged) -> Vec<String> {
     let rows = stage.harness.query_all_by_role(egui::Role::Row);
     rows.filter_map(|node| egui_kittest::kittest::NodeT::accesskit_node(&node).label()).collect()
 }
@@ -88,27 +88,6 @@ fn the_score_is_taken_apart_and_adds_up_as_it_is_shown() {
     assert_eq!(figures.iter().filter(|row| row.0.contains(" to ")).count(), 5);
     assert!((flows + rest - shown).abs() < 1e-9, "{flows} + {rest} = {shown}");
     assert_eq!(format!("{shown:.4}"), format!("{:.4}", fake::pair(&stage.options()).structural));
-}
-
-#[test]
-fn number_keys_switch_the_layers() {
-    let mut stage = Staged::searched();
-    for (key, name) in [(Key::Num1, "Ribbons"), (Key::Num2, "Heat"), (Key::Num3, "Grid")] {
-        let on = |stage: &Staged| {
-            let view = stage.harness.state().prefs().view;
-            match name {
-                "Ribbons" => view.ribbons,
-                "Heat" => view.heat,
-                _ => view.grid,
-            }
-        };
-        assert!(on(&stage));
-        stage.press(key);
-        assert!(!on(&stage), "{name}");
-        stage.click(name);
-        assert!(on(&stage), "{name}");
-    }
-    assert_eq!(stage.asked_for(), [], "drawing is the window's own business");
 }
 
 #[test]

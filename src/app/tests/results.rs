@@ -123,7 +123,7 @@ fn no_shortcut_fires_while_typing() {
     }
     assert_eq!(stage.asked_for(), []);
     assert_eq!(selected(&stage), "shop/p002_0.jpg");
-    assert!(stage.harness.state().prefs().view.ribbons && !stage.harness.state().session().shortcuts_open);
+    assert!(stage.harness.state().prefs().inspect.overlay && !stage.harness.state().session().shortcuts_open);
 }
 
 #[test]

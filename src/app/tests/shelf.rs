@@ -10,7 +10,7 @@ use super::fake;
 use super::stage::Staged;
 use crate::domain::{
     Again, Effect, Facet, FacetValues, Facets, FilterTest, Filters, Fold, FoldedAs, LoggedPhoto, LoggedSearch,
-    MatchOptions, PastSearch, Ranking, Rule, SearchCard, Shelf, ShelfOptions, Stage, Subject, Touched,
+    MatchOptions, PastSearch, Ranking, Recipe, Rule, SearchCard, Shelf, ShelfOptions, Stage, Subject, Touched,
 };
 use crate::jobs::{Dialog, Event, ExportFormat, QueryPhoto, Request, ShelfEvent, ShelfRequest};
 use crate::project::ShelfEdit;
@@ -316,6 +316,7 @@ fn past(id: i64, name: &str, starred: bool) -> PastSearch {
             content_hash: "h".into(),
             crop: fake::CROP,
             whole: false,
+            recipe: Recipe { liked: vec!["shop/p001_0.jpg".into()], ..Recipe::default() },
             options: MatchOptions { epsilon: 0.2, ..MatchOptions::default() },
             shelf: ShelfOptions {
                 filters: ["kind=coat".parse().unwrap()].into_iter().collect(),
@@ -343,6 +344,7 @@ fn a_past_search_is_asked_again_with_all_its_settings_and_the_answer_is_compared
     stage.asked();
     stage.click("Search again: red-coat.jpg");
     let search = stage.last_search();
+    assert_eq!(search.recipe.liked, ["shop/p001_0.jpg".into()]);
     assert_eq!(search.photo, QueryPhoto::File("/tmp/street/red-coat.jpg".into()));
     assert_eq!((search.crop, search.again), (Some(fake::CROP), Some(2)));
     assert_eq!(search.options.epsilon, 0.2);

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Evidence, EvidenceError};
 use crate::data;
-use crate::domain::{CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, QueryId};
+use crate::domain::{CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, QueryId, Recipe};
 use crate::jobs::JobError;
 use crate::jobs::searcher::{SearchThread, engine_of};
 use crate::jobs::types::{
@@ -44,6 +44,10 @@ impl SearchThread {
     ) -> Result<Draft, JobError> {
         let plan = self.plan(query, photo, options)?;
         let kept = self.kept(query)?;
+        if kept.recipe != Recipe::default() || !kept.also.is_empty() {
+            // The file holds one photo as it was filed, from which everything is worked out anew.
+            return Err(JobError::ComposedQuery);
+        }
         let opened = self.shared.opened()?;
         let engine = engine_of(&kept, &opened);
         let gallery = data::decode::read_file(&opened.paths.photo(photo))?;

@@ -7,7 +7,9 @@ use std::thread::Builder;
 use crossbeam_channel::bounded;
 
 use super::{Machine, PATIENCE, save_model, shop, street};
-use crate::domain::{CropRect, LabelKey, LabelValue, MatchOptions, ProductId, QueryId, ShelfOptions, Stage, StopFlag};
+use crate::domain::{
+    CropRect, LabelKey, LabelValue, MatchOptions, ProductId, QueryId, Recipe, ShelfOptions, Stage, StopFlag,
+};
 use crate::jobs::{Backend, Event, FailureOf, Mark, QueryPhoto, Request, SearchRequest};
 use crate::project::{Project, Session};
 
@@ -136,6 +138,8 @@ fn another_crop_of_an_earlier_photo_needs_no_second_drop() {
         limit: 5,
         shelf: ShelfOptions::default(),
         again: None,
+        recipe: Recipe::default(),
+        also: Vec::new(),
     }));
     let info = window.wait(|event| match event {
         Event::QueryReady { query: QueryId(2), photo } => Some(Arc::clone(photo)),
@@ -272,6 +276,8 @@ fn what_cannot_be_had_is_one_sentence_and_the_window_goes_on() {
         limit: 5,
         shelf: ShelfOptions::default(),
         again: None,
+        recipe: Recipe::default(),
+        also: Vec::new(),
     }));
     assert!(failure(&mut window).sentence.contains("psilon"));
     window.ask(Request::ShowPlan { query: QueryId(20), photo: street(5), options: MatchOptions::default() });

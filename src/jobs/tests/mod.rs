@@ -4,6 +4,7 @@ mod evidence;
 mod flows;
 mod gallery;
 mod parts;
+mod recipes;
 mod shelf;
 mod studies;
 mod training;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 use crossbeam_channel::{Receiver, unbounded};
 
-use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId, ShelfOptions};
+use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId, Recipe, ShelfOptions};
 use crate::jobs::{
     Backend, DrawPlan, Event, PlanInfo, ProjectSummary, QueryPhoto, Request, SearchRequest, Setup, WakeCallback,
     Workers,
@@ -146,6 +147,8 @@ impl Window {
             limit: 10,
             shelf: ShelfOptions::default(),
             again: None,
+            recipe: Recipe::default(),
+            also: Vec::new(),
         }));
         query
     }

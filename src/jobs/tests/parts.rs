@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Machine, save_model};
-use crate::domain::{CropRect, Pixels, QueryId, StopFlag};
+use crate::domain::{CropRect, Pixels, QueryEdit, QueryId, Recipe, StopFlag};
 use crate::jobs::gate::Gate;
 use crate::jobs::labels::label_of;
 use crate::jobs::learn::Curve;
@@ -98,9 +98,14 @@ fn kept(query: u64, bytes: usize) -> Kept {
             height: 1,
             crop: CropRect::whole(1, 1),
             suggested_crops: Vec::new(),
+            edit: QueryEdit::default(),
+            also: Vec::new(),
         }),
         crop: CropRect::whole(1, 1),
         limit: 1,
+        recipe: Recipe::default(),
+        also: Vec::new(),
+        spotted: None,
         engine: None,
         shelf: crate::domain::ShelfOptions::default(),
         again: None,

@@ -205,6 +205,8 @@ fn a_past_search_runs_again_exactly_or_says_what_changed() {
             limit: 10,
             shelf: noted.shelf.clone(),
             again: Some(id),
+            recipe: noted.recipe.clone(),
+            also: Vec::new(),
         };
         window.ask(Request::Search(request));
         window.again()

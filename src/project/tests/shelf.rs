@@ -2,7 +2,7 @@
 
 use super::{matches, same, sample};
 use crate::domain::{
-    CheckpointId, CropRect, Effect, LoggedHit, LoggedPhoto, LoggedSearch, MatchOptions, PhotoId, ProductId,
+    CheckpointId, CropRect, Effect, LoggedHit, LoggedPhoto, LoggedSearch, MatchOptions, PhotoId, ProductId, Recipe,
     ShelfOptions, Subject,
 };
 use crate::project::{Project, ProjectError, ShelfEdit, Undone};
@@ -26,6 +26,7 @@ pub fn logged(hash: &str, x: f32) -> LoggedSearch {
         content_hash: hash.into(),
         crop: CropRect::new(x, 0.0, 10.0, 10.0),
         whole: false,
+        recipe: Recipe::default(),
         options: MatchOptions::default(),
         shelf: ShelfOptions::default(),
         rules: Vec::new(),

@@ -3,4 +3,5 @@ mod results;
 mod scene;
 mod shaders;
 mod support;
+mod views;
 mod window;

@@ -6,7 +6,8 @@ use crate::domain::{Grid, MatchOptions};
 use crate::render::offscreen::{Device, Picture};
 use crate::render::plan_renderer::{PlanDraw, PlanGpu};
 use crate::render::{
-    CellRef, Painter, PlanLayout, PlanScene, PlanSheet, PlanStyle, SheetTheme, Side, cpu_twin, flow_color, plan_png,
+    CellPaint, CellRef, Painter, PlanLayout, PlanScene, PlanSheet, PlanStyle, SheetTheme, Side, Window, cpu_twin,
+    flow_color, plan_png,
 };
 
 use super::support::{WHOLE, layout, photo, plain, single, smooth_pair, smooth_scene};
@@ -51,6 +52,14 @@ fn the_gpu_and_its_cpu_twin_draw_the_same_picture() {
         ("query cell", PlanStyle { hovered: hovered(Side::Query, 17), ..resting.clone() }),
         ("gallery cell", PlanStyle { hovered: hovered(Side::Gallery, 9), ..resting.clone() }),
         ("half faded", PlanStyle { hovered: hovered(Side::Gallery, 9), hover_amount: 0.5, ..resting.clone() }),
+        ("paired colours", PlanStyle { ribbons: false, paint: CellPaint::Paired, ..resting.clone() }),
+        ("marginal heat", PlanStyle { ribbons: false, paint: CellPaint::Heat, ..resting.clone() }),
+        (
+            "heat of a cell's row",
+            PlanStyle { paint: CellPaint::Heat, hovered: hovered(Side::Query, 17), ..resting.clone() },
+        ),
+        ("zoomed", PlanStyle { query_window: NEAR, gallery_window: FAR, ..resting.clone() }),
+        ("pixels", PlanStyle { query_window: NEAR, gallery_window: FAR, nearest: true, ..resting.clone() }),
         ("one flow", PlanStyle { hovered_flow: Some((17, 9)), corner_radius: 0.0, ..resting.clone() }),
     ];
     for (name, style) in styles {
@@ -63,6 +72,49 @@ fn the_gpu_and_its_cpu_twin_draw_the_same_picture() {
         let (mean, _) = difference(&gpu, &both(&scene, &other).1);
         assert!(mean > 1.8, "{name}: the layers make a difference of only {mean:.3}");
     }
+}
+
+const NEAR: Window = Window { left: 0.31, top: 0.42, size: 0.19 };
+const FAR: Window = Window { left: 0.05, top: 0.0, size: 0.8 };
+
+#[test]
+fn both_draw_the_same_on_the_way_from_one_plan_to_another() {
+    let (query, gallery) = (Grid::new(5, 7), Grid::new(6, 4));
+    let pictures = (photo(96, [0.15, 0.0, 0.85, 1.0]), photo(64, [0.0, 0.1, 1.0, 0.9]));
+    let mut mass = smooth_pair(query, gallery).plan.mass().to_vec();
+    mass.reverse();
+    mass.iter_mut().step_by(3).for_each(|m| *m = 0.0);
+    let reversed = super::support::pair(query, gallery, mass);
+    let scene = PlanScene::from_before(&reversed, &pictures.0, &pictures.1, &smooth_scene(), 1.0);
+    let hovered = Some(CellRef { side: Side::Gallery, cell: 9 });
+    for (blend, hovered, paint) in [
+        (0.0, None, CellPaint::Tint),
+        (0.4, None, CellPaint::Paired),
+        (0.7, hovered, CellPaint::Tint),
+        (1.0, None, CellPaint::Heat),
+    ] {
+        let style = PlanStyle { blend, hovered, paint, ..PlanStyle::default() };
+        let (gpu, cpu) = both(&scene, &style);
+        let (mean, far) = difference(&gpu, &cpu);
+        assert!(mean < 0.9 && far < 0.006, "{blend}: mean difference {mean:.3}, {:.3} % far off", 100.0 * far);
+        let (mean, _) = difference(&gpu, &both(&scene, &PlanStyle { blend: 1.0 - blend, ..style }).1);
+        assert!(mean > 0.9 || blend == 0.4, "{blend}: the blend makes a difference of only {mean:.3}");
+    }
+}
+
+#[test]
+fn a_photo_that_is_zoomed_into_shows_squares_where_asked_and_shades_where_not() {
+    let scene = smooth_scene();
+    let bare = PlanStyle { ribbons: false, heat: false, grid_lines: false, query_window: NEAR, ..PlanStyle::default() };
+    let colors = |nearest| {
+        let (gpu, _) = both(&scene, &PlanStyle { nearest, ..bare.clone() });
+        let [left, _, right, bottom] = layout().query.map(|x| x * SCALE);
+        let row: std::collections::BTreeSet<[u8; 3]> =
+            (left as u32 + 20..right as u32 - 20).map(|x| pixel(&gpu, x as f32, bottom / 2.0)).collect();
+        row.len()
+    };
+    // 0.19 of 96 pixels are about 18.
+    assert!(colors(true) <= 19 && colors(false) > 40, "{} {}", colors(true), colors(false));
 }
 
 #[test]
@@ -211,6 +263,23 @@ fn a_sheet_is_the_same_with_and_without_a_graphics_device() {
     let mean = off as f64 / gpu.as_raw().len() as f64;
     assert!(mean < 0.9, "mean difference {mean}");
     assert_eq!(gpu, sheet(PlanStyle::default(), SheetTheme::LIGHT, Painter::Gpu, 800), "a sheet repeats");
+}
+
+#[test]
+fn a_sheet_of_every_view_has_its_own_legend() {
+    let views = [CellPaint::Tint, CellPaint::Paired, CellPaint::Heat].map(|paint| {
+        let style = PlanStyle { ribbons: paint == CellPaint::Tint, paint, ..PlanStyle::default() };
+        sheet(style, SheetTheme::LIGHT, Painter::Cpu, 800)
+    });
+    let legend = |picture: &image::RgbaImage| {
+        // Between the photos and the contributions.
+        let bottom = picture.height();
+        image::imageops::crop_imm(picture, 28, bottom - 240, 744, 100).to_image()
+    };
+    for (one, other) in [(0, 1), (1, 2), (0, 2)] {
+        assert_eq!(views[one].dimensions(), views[other].dimensions());
+        assert_ne!(legend(&views[one]), legend(&views[other]));
+    }
 }
 
 #[test]

@@ -41,6 +41,10 @@ fn the_uniforms_lie_where_the_shader_reads_them() {
         query_content,
         gallery_content,
         padding,
+        query_window,
+        nearest,
+        gallery_window,
+        heat_scale,
         query_grid,
         gallery_grid,
         view_size,
@@ -57,6 +61,10 @@ fn the_uniforms_lie_where_the_shader_reads_them() {
         heat_opacity,
         lit_heat_opacity,
         grid_opacity,
+        heat_floor,
+        blend,
+        was_least_share,
+        was_pointed_max,
         unused,
     ];
     for path in ENTRIES {
@@ -86,6 +94,8 @@ fn flow_instances_lie_where_the_shader_reads_them() {
         ("shares", offset_of!(FlowInstance, shares)),
         ("cells", offset_of!(FlowInstance, cells)),
         ("color", offset_of!(FlowInstance, color)),
+        ("was_shares", offset_of!(FlowInstance, was_shares)),
+        ("was_heights", offset_of!(FlowInstance, was_heights)),
     ];
     let module = module("plan_ribbon.wgsl");
     let members = module

@@ -4,16 +4,18 @@ use egui::{
     Align, Align2, Frame, Layout, Margin, Panel, Pos2, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo,
 };
 
+use super::views;
 use super::why::{Sums, shown_flows};
 use crate::jobs::types::{CheckState, EvidenceCheck, EvidenceRecord, EvidenceReport, utc_text};
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
 use crate::ui::fonts::icon;
+use crate::ui::inspect::SortBy;
 use crate::ui::study::{Evidence, StudyCommand};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::button::PushButton;
-use crate::ui::widgets::plan_view::{Squares, plan_view_ui, pointed_words};
-use crate::ui::widgets::{clipped_text, dim_label, legend, section_label};
+use crate::ui::widgets::plan_view::{Squares, pointed_words};
+use crate::ui::widgets::{clipped_text, dim_label, section_label};
 
 /// Width of what is told beside the plan.
 const SIDE: f32 = 420.0;
@@ -72,10 +74,10 @@ fn match_ui(ui: &mut Ui, ctx: &Ctx<'_>, evidence: &Evidence) {
     let width = ui.available_width();
     let height = Squares::height_for(width, (ui.available_height() * 0.62).max(140.0));
     let (rect, _) = ui.allocate_exact_size(Vec2::new(width, height), Sense::hover());
-    plan_view_ui(ui, ctx, plan, Squares::fit(rect));
+    views::picture_ui(ui, ctx, plan, Squares::fit(rect));
     let pointed = ctx.session.pointed.and_then(|pointed| pointed_words(plan, pointed));
     dim_label(ui, ctx.tokens, pointed.unwrap_or_else(|| "Point at a cell to see only where its mass goes".to_owned()));
-    ui.horizontal_wrapped(|ui| legend::legend_ui(ui, ctx, plan));
+    views::controls_ui(ui, ctx, plan);
     ui.add_space(space::S);
     flows_ui(ui, ctx, plan);
 }
@@ -83,7 +85,7 @@ fn match_ui(ui: &mut Ui, ctx: &Ctx<'_>, evidence: &Evidence) {
 /// The plan's textual twin.
 fn flows_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &crate::ui::state::Plan) {
     let pair = &plan.info.pair;
-    let flows = shown_flows(pair, &ctx.prefs.ribbons, None);
+    let flows = shown_flows(pair, &ctx.prefs.ribbons, None, SortBy::Mass, false);
     let sums = Sums::of(pair, &flows);
     section_label(ui, ctx.tokens, "Stored contributions");
     dim_label(ui, ctx.tokens, format!("Structural score: {:.4}", sums.total));

@@ -18,5 +18,6 @@ pub mod shortcuts;
 pub mod status_bar;
 pub mod study;
 pub mod top_bar;
+pub mod views;
 pub mod welcome;
 pub mod why;

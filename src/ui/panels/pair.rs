@@ -2,19 +2,20 @@
 
 use egui::{Align, Layout, Popup, Pos2, RichText, ScrollArea, Sense, Ui, Vec2};
 
-use super::{notices, results, study};
+use super::{notices, results, study, views};
 use crate::domain::{Hit, Ranking};
 use crate::jobs::types::Mark;
 use crate::ui::command::{Action, Command};
+use crate::ui::compose::QueryAction;
 use crate::ui::context::Ctx;
 use crate::ui::fonts::icon;
 use crate::ui::layout::{self, Pane, heights};
-use crate::ui::state::{Plan, Query, Said, View};
+use crate::ui::state::{Plan, Query, Said};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::button::{Look, PushButton, action_button, sent};
-use crate::ui::widgets::plan_view::{Squares, empty_plan, plan_view_ui, pointed_words};
+use crate::ui::widgets::plan_view::{Squares, empty_plan, pointed_words};
 use crate::ui::widgets::tile::price;
-use crate::ui::widgets::{clipped_text, dim_label, legend};
+use crate::ui::widgets::{clipped_text, dim_label};
 
 /// The chosen hit of the present ranking.
 pub fn chosen<'a>(ctx: &'a Ctx<'_>) -> Option<(&'a Query, &'a Ranking, &'a Hit)> {
@@ -123,12 +124,20 @@ fn actions_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit) {
         for (action, on) in [(Action::SameProduct, Said::Same), (Action::NotThis, Said::Not)] {
             let entry = action.entry();
             let button = PushButton::new(entry.name).key(action.key_text(ui.ctx())).selected(said == Some(on));
-            let button = if width < 430.0 { button } else { button.icon(entry.icon) };
+            let button = if width < 500.0 { button } else { button.icon(entry.icon) };
             sent(ui, ctx, action, button);
+        }
+        for (action, on) in [
+            (QueryAction::Like, query.recipe.liked.contains(&hit.photo)),
+            (QueryAction::Dislike, query.recipe.disliked.contains(&hit.photo)),
+        ] {
+            let action = Action::Query(action);
+            let entry = action.entry();
+            sent(ui, ctx, action, PushButton::icon_only(entry.icon, entry.name).selected(on));
         }
         kind_ui(ui, ctx, query, hit);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if width < 540.0 {
+            if width < 660.0 {
                 crate::ui::widgets::button::action_icon(ui, ctx, Action::SavePlan, true);
             } else {
                 action_button(ui, ctx, Action::SavePlan, Look::Plain);
@@ -168,21 +177,11 @@ fn kind_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit) {
 }
 
 fn plan_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares) {
-    plan_view_ui(ui, ctx, plan, layout);
+    views::picture_ui(ui, ctx, plan, layout);
     let begun = ui.min_rect().bottom();
     caption_ui(ui, ctx, plan);
     study::warning_ui(ui, ctx);
-    if ui.available_width() < 720.0 {
-        // Every layer keeps its legend, however narrow the panel is.
-        ui.horizontal_wrapped(|ui| legend::legend_ui(ui, ctx, plan));
-        ui.horizontal(|ui| toggles_ui(ui, ctx, false));
-    } else {
-        ui.horizontal(|ui| {
-            ui.set_height(size::CONTROL);
-            legend::legend_ui(ui, ctx, plan);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| toggles_ui(ui, ctx, true));
-        });
-    }
+    views::controls_ui(ui, ctx, plan);
     if let Some(query) = &ctx.session.query {
         study::entries_ui(ui, ctx, query);
     }
@@ -201,18 +200,4 @@ fn caption_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 16.0), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
     clipped_text(ui.painter(), rect.min, &text, tokens::small(), color, rect.width());
-}
-
-fn toggles_ui(ui: &mut Ui, ctx: &Ctx<'_>, from_right: bool) {
-    let View { ribbons, heat, grid } = ctx.prefs.view;
-    ui.spacing_mut().item_spacing.x = space::XS;
-    let mut toggles = [(Action::ToggleRibbons, ribbons), (Action::ToggleHeat, heat), (Action::ToggleGrid, grid)];
-    if from_right {
-        toggles.reverse();
-    }
-    for (action, on) in toggles {
-        let entry = action.entry();
-        let button = PushButton::new(entry.name).icon(entry.icon).key(action.key_text(ui.ctx()));
-        sent(ui, ctx, action, button.look(Look::Ghost).selected(on));
-    }
 }

@@ -5,12 +5,15 @@ use egui::{Align, Layout, Rect, Sense, Ui, Vec2};
 use crate::domain::CropRect;
 use crate::jobs::types::QueryInfo;
 use crate::ui::command::{Action, Command};
+use crate::ui::compose::{QueryAction, QueryCommand, same};
 use crate::ui::context::Ctx;
+use crate::ui::figures::counted;
+use crate::ui::fonts::icon;
 use crate::ui::state::Query;
 use crate::ui::tokens::{self, radius, size, space};
-use crate::ui::widgets::button::{action_icon, chip};
+use crate::ui::widgets::button::{action_icon, chip, chip_named};
 use crate::ui::widgets::crop_box::crop_box_ui;
-use crate::ui::widgets::{clipped_text, dim_label, picture, section_label, skeleton};
+use crate::ui::widgets::{clipped_text, dim_label, focus_ring, picture, section_label, skeleton};
 
 pub fn query_photo_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let Some(query) = &ctx.session.query else { return };
@@ -31,8 +34,12 @@ pub fn query_photo_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
             if let Some(crop) = crop_box_ui(ui, ctx, rect, photo, crop) {
                 ctx.send(Command::SetCrop(crop));
             }
+            dots_ui(ui, ctx, rect, photo, info, crop);
             name_ui(ui, ctx, &info.name, Some((info, crop)));
-            chips_ui(ui, ctx, info, crop);
+            edit_ui(ui, ctx);
+            chips_ui(ui, ctx, query, info, crop);
+            also_ui(ui, ctx, info);
+            examples_ui(ui, ctx, query);
         }
         _ => waiting_ui(ui, ctx, query),
     }
@@ -78,18 +85,13 @@ fn is_whole(info: &QueryInfo, crop: CropRect) -> bool {
     same(crop, CropRect::whole(info.width, info.height))
 }
 
-/// Equal to a pixel.
-fn same(a: CropRect, b: CropRect) -> bool {
-    let near = |a: f32, b: f32| (a - b).abs() < 1.0;
-    near(a.x, b.x) && near(a.y, b.y) && near(a.width, b.width) && near(a.height, b.height)
-}
-
-fn chips_ui(ui: &mut Ui, ctx: &Ctx<'_>, info: &QueryInfo, crop: CropRect) {
+fn chips_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, info: &QueryInfo, crop: CropRect) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(space::XS + 2.0);
         for (name, suggested) in &info.suggested_crops {
             let on = same(crop, *suggested);
-            if chip(ui, ctx.tokens, name, on).on_hover_text("Search with this part").clicked() && !on {
+            let words = chip_words(ctx, query, name, *suggested);
+            if chip(ui, ctx.tokens, name, on).on_hover_text(words).clicked() && !on {
                 ctx.send(Command::SetCrop(*suggested));
             }
         }
@@ -97,6 +99,106 @@ fn chips_ui(ui: &mut Ui, ctx: &Ctx<'_>, info: &QueryInfo, crop: CropRect) {
         let whole = chip(ui, ctx.tokens, Action::WholePhoto.entry().name, on);
         if whole.on_hover_text(Action::WholePhoto.hover_text(ui.ctx())).clicked() && !on {
             ctx.act(Action::WholePhoto);
+        }
+    });
+}
+
+/// Turning, mirroring, and adding another photo.
+fn edit_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        for action in [QueryAction::TurnLeft, QueryAction::TurnRight, QueryAction::Flip, QueryAction::AddPhoto] {
+            action_icon(ui, ctx, Action::Query(action), true);
+        }
+    });
+}
+
+/// What pressing a box's chip does, and what is remembered of it.
+fn chip_words(ctx: &Ctx<'_>, query: &Query, name: &str, crop: CropRect) -> String {
+    let mut words = "Search with this part".to_owned();
+    if name.starts_with("Stands out") {
+        words += "; the network finds most here";
+    }
+    let model = ctx.session.project.open().map(|project| project.model.checkpoint.clone());
+    let known =
+        model.and_then(|model| query.remembered_of(crop, &ctx.session.options, &ctx.session.shelf.options, &model));
+    if let Some((known, first)) = known.and_then(|known| Some((known, known.ranking.hits.first()?))) {
+        let product =
+            known.products.get(&first.product).map_or(first.product.as_str(), |product| product.name.as_str());
+        words += &format!("; its results are remembered, the first is {product}");
+    }
+    words
+}
+
+/// A dot on each box that could be searched instead.
+fn dots_ui(ui: &mut Ui, ctx: &Ctx<'_>, rect: Rect, photo: Vec2, info: &QueryInfo, crop: CropRect) {
+    let scale = rect.width() / photo.x;
+    for (index, (name, part)) in info.suggested_crops.iter().enumerate().filter(|(_, (_, part))| !same(crop, *part)) {
+        let on_screen = Rect::from_min_size(
+            rect.min + Vec2::new(part.x, part.y) * scale,
+            Vec2::new(part.width, part.height) * scale,
+        );
+        let center = on_screen.center();
+        let dot = Rect::from_center_size(center, Vec2::splat(2.0 * size::DOT));
+        let response = ui.interact(dot, ui.scope_id().with(("box", index)), Sense::click());
+        let label = format!("Search with {name}");
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
+        let painter = ui.painter();
+        if response.hovered() || response.has_focus() {
+            painter.rect_stroke(on_screen, 0, egui::Stroke::new(1.5, ctx.tokens.handle), egui::StrokeKind::Middle);
+        }
+        painter.circle(center, size::DOT, ctx.tokens.veil, egui::Stroke::new(size::HAIR, ctx.tokens.handle));
+        painter.circle_filled(center, size::DOT / 2.4, ctx.tokens.handle);
+        if response.has_focus() {
+            focus_ring(painter, ctx.tokens, dot, radius::BADGE);
+        }
+        if response.on_hover_text(name).clicked() {
+            ctx.send(Command::SetCrop(*part));
+        }
+    }
+}
+
+/// The other photos of the garment.
+fn also_ui(ui: &mut Ui, ctx: &Ctx<'_>, info: &QueryInfo) {
+    if info.also.is_empty() {
+        return;
+    }
+    dim_label(ui, ctx.tokens, format!("Together with {}", counted(info.also.len(), "photo"))).on_hover_text(
+        "The global vectors of all photos are averaged; cells, plan and structural score are those of the photo above",
+    );
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = Vec2::splat(space::XS + 2.0);
+        for (index, also) in info.also.iter().enumerate() {
+            let name = format!("{}  {}", also.name, icon::X);
+            let response = chip_named(ui, ctx.tokens, &name, &format!("Leave out {}", also.name), false);
+            if response.on_hover_text("Leave this photo out").clicked() {
+                ctx.send(Command::Query(QueryCommand::Remove(index)));
+            }
+        }
+    });
+}
+
+/// The liked and the disliked products.
+fn examples_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
+    let recipe = &query.recipe;
+    let examples =
+        recipe.liked.iter().map(|photo| (photo, true)).chain(recipe.disliked.iter().map(|photo| (photo, false)));
+    if recipe.liked.is_empty() && recipe.disliked.is_empty() {
+        return;
+    }
+    dim_label(ui, ctx.tokens, "Examples").on_hover_text(
+        "Query vector + 0.75 × mean of the liked − 0.15 × mean of the disliked (Rocchio); cells stay the photo’s own",
+    );
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = Vec2::splat(space::XS + 2.0);
+        for (photo, liked) in examples {
+            let name = query.example_names.get(photo).map_or(photo.as_str(), String::as_str);
+            let (sign, said) = if liked { (icon::THUMBS_UP, "Liked") } else { (icon::THUMBS_DOWN, "Disliked") };
+            let text = format!("{sign}  {name}  {}", icon::X);
+            let response = chip_named(ui, ctx.tokens, &text, &format!("{said}: {name}"), true);
+            if response.on_hover_text("Take this back").clicked() {
+                ctx.send(Command::Query(QueryCommand::Forget(photo.clone())));
+            }
         }
     });
 }

@@ -163,10 +163,15 @@ impl<'a> PushButton<'a> {
 
 /// A small choice, such as a suggested crop.
 pub fn chip(ui: &mut Ui, tokens: &Tokens, text: &str, selected: bool) -> Response {
+    chip_named(ui, tokens, text, text, selected)
+}
+
+/// A chip whose text is not all that there is to say.
+pub fn chip_named(ui: &mut Ui, tokens: &Tokens, text: &str, name: &str, selected: bool) -> Response {
     let galley = ui.painter().layout_no_wrap(text.to_owned(), tokens::small(), Color32::PLACEHOLDER);
     let (rect, response) =
         ui.allocate_exact_size(Vec2::new(galley.size().x + 2.0 * space::S, size::CHIP), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, text));
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, name));
     let (fill, color) = match (selected, response.hovered()) {
         (true, _) => (tokens.accent_soft, tokens.accent),
         (false, true) => (tokens.chip_hover, tokens.text),

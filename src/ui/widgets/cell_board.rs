@@ -10,6 +10,7 @@ use egui::{
 use super::plan_view::cell_rect;
 use super::{focus_ring, whole_uv};
 use crate::domain::{Grid, Pixels, SquarePicture};
+use crate::render::Window;
 use crate::ui::context::Ctx;
 use crate::ui::tokens::{self, radius};
 
@@ -149,7 +150,7 @@ impl CellBoard<'_> {
 
     /// The cells whose middle lies in a rectangle; where it holds none, the one in which it was begun.
     fn cells_in(&self, square: Rect, rect: Rect, from: Pos2) -> Vec<usize> {
-        let inside = |&cell: &usize| rect.contains(cell_rect(square, self.grid, cell).center());
+        let inside = |&cell: &usize| rect.contains(cell_rect(square, Window::WHOLE, self.grid, cell).center());
         let cells: Vec<usize> = (0..self.grid.cells()).filter(inside).collect();
         if cells.is_empty() { self.cell_at(square, from).into_iter().collect() } else { cells }
     }
@@ -172,7 +173,7 @@ impl CellBoard<'_> {
         painter.image(texture.id(), Rect::from_min_max(part(left, top), part(right, bottom)), uv, Color32::WHITE);
         let font = tokens::small_strong();
         for cell in 0..self.grid.cells() {
-            let rect = cell_rect(square, self.grid, cell);
+            let rect = cell_rect(square, Window::WHOLE, self.grid, cell);
             if let Some(tint) = (self.tint)(cell) {
                 painter.rect_filled(rect, 0, tint.color);
                 if !tint.mark.is_empty() && rect.width() >= 9.0 {
@@ -187,7 +188,7 @@ impl CellBoard<'_> {
             painter.rect_stroke(rect, 0, Stroke::new(1.0, tokens.grid_line), StrokeKind::Middle);
         }
         for cell in (0..self.grid.cells()).filter(|&cell| (self.chosen)(cell)) {
-            let rect = cell_rect(square, self.grid, cell);
+            let rect = cell_rect(square, Window::WHOLE, self.grid, cell);
             painter.rect_filled(rect, 0, tokens.veil);
             let cross = rect.shrink(rect.width() * 0.28);
             for ends in [[cross.left_top(), cross.right_bottom()], [cross.right_top(), cross.left_bottom()]] {
@@ -195,7 +196,7 @@ impl CellBoard<'_> {
             }
         }
         let outline = |cell: usize| {
-            let rect = cell_rect(square, self.grid, cell);
+            let rect = cell_rect(square, Window::WHOLE, self.grid, cell);
             painter.rect_stroke(rect, 2, Stroke::new(3.0, tokens.handle_line), StrokeKind::Middle);
             painter.rect_stroke(rect, 2, Stroke::new(1.5, tokens.handle), StrokeKind::Middle);
         };

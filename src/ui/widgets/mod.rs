@@ -6,13 +6,16 @@ pub mod cell_board;
 pub mod crop_box;
 pub mod curve_plot;
 pub mod legend;
+pub mod matrix;
 pub mod plan_picture;
 pub mod plan_view;
 pub mod progress;
+pub mod rebuilt;
 pub mod score_bar;
 pub mod segmented;
 pub mod slider;
 pub mod tile;
+pub mod zoom;
 
 use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 

@@ -6,16 +6,21 @@ use egui::{Color32, TextureHandle, Ui};
 
 use super::plan_view::Squares;
 use super::whole_uv;
-use crate::render::{CellRef, PlanCallback, PlanScene, PlanStyle, Side, cpu_twin};
+use crate::render::{CellPaint, CellRef, PlanCallback, PlanScene, PlanStyle, Side, cpu_twin};
 use crate::ui::context::Ctx;
+use crate::ui::inspect::Mode;
 use crate::ui::state::{Plan, Pointed};
 use crate::ui::tokens::radius;
 
 /// There is one plan on screen; views that are there at once would need different numbers.
 const VIEW: u64 = 0;
 
+/// Photos, and over them what the chosen view shows.
 pub fn plan_picture_ui(ui: &Ui, ctx: &Ctx<'_>, plan: &Plan, squares: Squares) {
-    let style = style_of(ui, ctx);
+    let style = style_of(ui, ctx, plan);
+    if style.blend < 1.0 {
+        ui.request_repaint();
+    }
     if ctx.gpu {
         let callback = PlanCallback::new(VIEW, plan.scene.clone(), squares.in_view(), style);
         ui.painter().add(egui_wgpu::Callback::new_paint_callback(squares.whole(), callback));
@@ -24,7 +29,7 @@ pub fn plan_picture_ui(ui: &Ui, ctx: &Ctx<'_>, plan: &Plan, squares: Squares) {
     }
 }
 
-fn style_of(ui: &Ui, ctx: &Ctx<'_>) -> PlanStyle {
+fn style_of(ui: &Ui, ctx: &Ctx<'_>, plan: &Plan) -> PlanStyle {
     let id = ui.scope_id().with("pointed in plan");
     // What was pointed at last fades out after the pointer has gone.
     let amount = ui.animate_bool(id, ctx.session.pointed.is_some());
@@ -42,10 +47,18 @@ fn style_of(ui: &Ui, ctx: &Ctx<'_>) -> PlanStyle {
         Some(Pointed::Flow(q, g)) => (None, Some((q, g))),
         None => (None, None),
     };
+    let inspect = &ctx.prefs.inspect;
+    let overlay = inspect.overlay && inspect.mode.has_overlay();
     PlanStyle {
         photos: true,
-        ribbons: ctx.prefs.view.ribbons,
-        heat: ctx.prefs.view.heat,
+        ribbons: overlay && inspect.mode == Mode::Ribbons,
+        // Beside the matrix the photos say which cells are pointed at.
+        heat: overlay || inspect.mode == Mode::Matrix,
+        paint: match inspect.mode {
+            Mode::Ribbons | Mode::Matrix | Mode::Rebuilt => CellPaint::Tint,
+            Mode::Colours => CellPaint::Paired,
+            Mode::Heat => CellPaint::Heat,
+        },
         grid_lines: ctx.prefs.view.grid,
         threshold: ctx.prefs.ribbons.threshold,
         max_ribbons: ctx.prefs.ribbons.count,
@@ -53,6 +66,10 @@ fn style_of(ui: &Ui, ctx: &Ctx<'_>) -> PlanStyle {
         hovered,
         hovered_flow,
         hover_amount: amount,
+        blend: plan.blend(ctx.now, ctx.prefs.reduced_motion),
+        query_window: ctx.session.zoom.query,
+        gallery_window: ctx.session.zoom.gallery,
+        nearest: inspect.nearest,
         corner_radius: f32::from(radius::TILE),
         padding: ctx.tokens.chip.to_array(),
     }

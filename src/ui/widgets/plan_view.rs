@@ -2,10 +2,9 @@
 
 use egui::{EventFilter, Id, Key, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
-use super::{focus_ring, plan_picture};
+use super::{focus_ring, plan_picture, zoom};
 use crate::domain::Grid;
-use crate::render::PlanLayout;
-use crate::ui::command::Command;
+use crate::render::{PlanLayout, Side, Window};
 use crate::ui::context::Ctx;
 use crate::ui::state::{Plan, Pointed};
 use crate::ui::tokens::{radius, size, space};
@@ -45,81 +44,94 @@ impl Squares {
     }
 }
 
-pub fn cell_rect(square: Rect, grid: Grid, cell: usize) -> Rect {
+/// Where a cell is seen; it may lie outside of the square, or reach beyond it.
+pub fn cell_rect(square: Rect, window: Window, grid: Grid, cell: usize) -> Rect {
     let (row, column) = grid.place(cell);
-    let size = square.size() / Vec2::new(grid.columns as f32, grid.rows as f32);
-    Rect::from_min_size(square.min + Vec2::new(column as f32 * size.x, row as f32 * size.y), size)
+    let at = |row: usize, column: usize| {
+        let [u, v] = window.seen([column as f32 / grid.columns as f32, row as f32 / grid.rows as f32]);
+        square.min + Vec2::new(u, v) * square.size()
+    };
+    Rect::from_min_max(at(row, column), at(row + 1, column + 1))
 }
 
-fn cell_at(square: Rect, grid: Grid, pos: Pos2) -> Option<usize> {
+pub fn cell_at(square: Rect, window: Window, grid: Grid, pos: Pos2) -> Option<usize> {
     let share = (pos - square.min) / square.size();
     let inside = (0.0..1.0).contains(&share.x) && (0.0..1.0).contains(&share.y);
-    let (column, row) = ((share.x * grid.columns as f32) as usize, (share.y * grid.rows as f32) as usize);
+    let [x, y] = window.place([share.x, share.y]);
+    let (column, row) = ((x * grid.columns as f32) as usize, (y * grid.rows as f32) as usize);
     inside.then(|| row.min(grid.rows - 1) * grid.columns + column.min(grid.columns - 1))
 }
 
 /// Draws photos and plan, and follows pointer and arrow keys over the cells.
 pub fn plan_view_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares) {
-    let tokens = ctx.tokens;
-    let (query, gallery) = (plan.info.pair.plan.query(), plan.info.pair.plan.gallery());
     plan_picture::plan_picture_ui(ui, ctx, plan, layout);
-
-    let mut pointed = ctx.session.pointed;
-    let mut over_one = false;
-    let sides = [
-        ("Street photo cells", layout.query, query, Pointed::Query as fn(usize) -> Pointed),
-        ("Product photo cells", layout.gallery, gallery, Pointed::Gallery as fn(usize) -> Pointed),
-    ];
-    for (name, square, grid, make) in sides {
-        let response = cells_ui(ui, square, name, grid);
-        if let Some(cell) = response.hover_pos().and_then(|pos| cell_at(square, grid, pos)) {
-            pointed = Some(make(cell));
-            over_one = true;
-        }
-        if response.clicked() {
-            response.request_focus();
-        }
-        if response.has_focus() {
-            ctx.take_arrows();
-            let current = match (pointed, make(0)) {
-                (Some(Pointed::Query(cell)), Pointed::Query(_)) => Some(cell),
-                (Some(Pointed::Gallery(cell)), Pointed::Gallery(_)) => Some(cell),
-                _ => None,
-            };
-            if let Some(cell) = stepped(ui, response.id, grid, current) {
-                pointed = Some(make(cell));
-            }
-            over_one |= current.is_some() || pointed.is_some();
-            focus_ring(ui.painter(), tokens, square, radius::TILE);
-        }
-    }
-    if !over_one && matches!(pointed, Some(Pointed::Query(_) | Pointed::Gallery(_))) {
-        pointed = None;
-    }
-    if pointed != ctx.session.pointed {
-        ctx.send(Command::PointAt(pointed));
+    for side in [Side::Query, Side::Gallery] {
+        cells_ui(ui, ctx, plan, layout, side);
     }
     outline_pointed(ui, ctx, plan, layout);
 }
 
-fn cells_ui(ui: &Ui, square: Rect, name: &str, grid: Grid) -> Response {
-    let response = ui.interact(square, ui.scope_id().with(name), Sense::click());
+/// One photo's cells: pointed at, walked over with the arrow keys, zoomed into.
+pub fn cells_ui(ui: &Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares, side: Side) {
+    let pair = &plan.info.pair.plan;
+    match side {
+        Side::Query => cells_at_ui(ui, ctx, "Street photo cells", layout.query, pair.query(), side),
+        Side::Gallery => cells_at_ui(ui, ctx, "Product photo cells", layout.gallery, pair.gallery(), side),
+    }
+}
+
+/// The same for any picture that shows the cells of one side.
+pub fn cells_at_ui(ui: &Ui, ctx: &Ctx<'_>, name: &str, square: Rect, grid: Grid, side: Side) {
+    let make = |cell| match side {
+        Side::Query => Pointed::Query(cell),
+        Side::Gallery => Pointed::Gallery(cell),
+    };
+    let window = ctx.session.zoom.of(side);
+    let response = square_ui(ui, square, name, grid, window);
+    zoom::zoom_ui(ui, ctx, &response, square, side);
+    if let Some(cell) = response.hover_pos().and_then(|pos| cell_at(square, window, grid, pos)) {
+        ctx.point(make(cell));
+    }
+    if response.clicked() {
+        response.request_focus();
+    }
+    if response.has_focus() {
+        ctx.take_arrows();
+        let current = match (ctx.session.pointed, side) {
+            (Some(Pointed::Query(cell)), Side::Query) | (Some(Pointed::Gallery(cell)), Side::Gallery) => Some(cell),
+            _ => None,
+        };
+        if let Some(cell) = stepped(ui, response.id, grid, current).or(current) {
+            ctx.walk(make(cell));
+        }
+        focus_ring(ui.painter(), ctx.tokens, square, radius::TILE);
+    }
+}
+
+fn square_ui(ui: &Ui, square: Rect, name: &str, grid: Grid, window: Window) -> Response {
+    let response = ui.interact(square, ui.scope_id().with(name), Sense::click_and_drag());
+    response.widget_info(|| {
+        let zoomed = if window.size < 1.0 { format!(", zoomed {:.1} ×", 1.0 / window.size) } else { String::new() };
+        let label = format!("{name}, {} × {}{zoomed}", grid.columns, grid.rows);
+        WidgetInfo::labeled(Role::Image, true, label)
+    });
     response
-        .widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{name}, {} × {}", grid.columns, grid.rows)));
-    response
+}
+
+/// Where the arrow keys lead; `None` where none was pressed. The keys are then this widget's.
+pub fn arrows(ui: &Ui, id: Id) -> Option<(isize, isize)> {
+    let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
+    let steps = ui.input(|input| {
+        let presses = |key| input.num_presses(key) as isize;
+        (presses(Key::ArrowRight) - presses(Key::ArrowLeft), presses(Key::ArrowDown) - presses(Key::ArrowUp))
+    });
+    (steps != (0, 0)).then_some(steps)
 }
 
 /// Where the arrow keys lead from a cell; the first press begins in the middle.
 fn stepped(ui: &Ui, id: Id, grid: Grid, from: Option<usize>) -> Option<usize> {
-    let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
-    ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
-    let (right, down) = ui.input(|input| {
-        let presses = |key| input.num_presses(key) as isize;
-        (presses(Key::ArrowRight) - presses(Key::ArrowLeft), presses(Key::ArrowDown) - presses(Key::ArrowUp))
-    });
-    if right == 0 && down == 0 {
-        return None;
-    }
+    let (right, down) = arrows(ui, id)?;
     let Some(from) = from else {
         return Some((grid.rows / 2) * grid.columns + grid.columns / 2);
     };
@@ -129,25 +141,31 @@ fn stepped(ui: &Ui, id: Id, grid: Grid, from: Option<usize>) -> Option<usize> {
     Some(row * grid.columns + column)
 }
 
-fn outline_pointed(ui: &Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares) {
+pub fn outline_pointed(ui: &Ui, ctx: &Ctx<'_>, plan: &Plan, layout: Squares) {
     let pair = &plan.info.pair.plan;
-    let outline = |square: Rect, grid: Grid, cell: usize| {
-        if cell < grid.cells() {
-            let rect = cell_rect(square, grid, cell);
-            let painter = ui.painter();
-            painter.rect_stroke(rect, 2, Stroke::new(3.0, ctx.tokens.handle_line), StrokeKind::Middle);
-            painter.rect_stroke(rect, 2, Stroke::new(1.5, ctx.tokens.handle), StrokeKind::Middle);
-        }
-    };
+    let zoom = ctx.session.zoom;
+    let query = |cell| outline(ui, ctx, layout.query, zoom.query, pair.query(), cell);
+    let gallery = |cell| outline(ui, ctx, layout.gallery, zoom.gallery, pair.gallery(), cell);
     match ctx.session.pointed {
-        Some(Pointed::Query(cell)) => outline(layout.query, pair.query(), cell),
-        Some(Pointed::Gallery(cell)) => outline(layout.gallery, pair.gallery(), cell),
+        Some(Pointed::Query(cell)) => query(cell),
+        Some(Pointed::Gallery(cell)) => gallery(cell),
         Some(Pointed::Flow(q, g)) => {
-            outline(layout.query, pair.query(), q);
-            outline(layout.gallery, pair.gallery(), g);
+            query(q);
+            gallery(g);
         }
         None => {}
     }
+}
+
+/// A frame around one cell, as far as it is seen.
+pub fn outline(ui: &Ui, ctx: &Ctx<'_>, square: Rect, window: Window, grid: Grid, cell: usize) {
+    if cell >= grid.cells() {
+        return;
+    }
+    let rect = cell_rect(square, window, grid, cell);
+    let painter = ui.painter().with_clip_rect(square.expand(2.0).intersect(ui.clip_rect()));
+    painter.rect_stroke(rect, 2, Stroke::new(3.0, ctx.tokens.handle_line), StrokeKind::Middle);
+    painter.rect_stroke(rect, 2, Stroke::new(1.5, ctx.tokens.handle), StrokeKind::Middle);
 }
 
 /// What the pointed cell does, in words: the picture's textual twin while hovering.
@@ -206,10 +224,14 @@ mod tests {
         let square = Rect::from_min_size(Pos2::new(30.0, 50.0), Vec2::splat(140.0));
         let grid = Grid::new(5, 7);
         for cell in 0..grid.cells() {
-            assert_eq!(cell_at(square, grid, cell_rect(square, grid, cell).center()), Some(cell));
+            let middle = cell_rect(square, Window::WHOLE, grid, cell).center();
+            assert_eq!(cell_at(square, Window::WHOLE, grid, middle), Some(cell));
         }
-        assert_eq!(cell_at(square, grid, Pos2::new(29.0, 60.0)), None);
-        assert_eq!(cell_at(square, grid, Pos2::new(30.0, 190.0)), None);
+        assert_eq!(cell_at(square, Window::WHOLE, grid, Pos2::new(29.0, 60.0)), None);
+        assert_eq!(cell_at(square, Window::WHOLE, grid, Pos2::new(30.0, 190.0)), None);
+        let near = Window { left: 0.4, top: 0.5, size: 0.25 };
+        let middle = cell_rect(square, near, grid, 17).center();
+        assert_eq!(cell_at(square, near, grid, middle), Some(17));
     }
 
     #[test]
