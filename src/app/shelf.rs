@@ -6,7 +6,8 @@ use super::{App, LIMIT};
 use crate::domain::{Effect, LoggedPhoto, PhotoId, SearchId, Subject};
 use crate::jobs::{Dialog, ExportFormat, QueryPhoto, Request, ShelfEvent, ShelfRequest};
 use crate::project::ShelfEdit;
-use crate::ui::command::Action;
+use crate::ui::command::{Action, Command};
+use crate::ui::layout::Pane;
 use crate::ui::shelf::{BOOST, OnTray, ShelfCommand, ShelfState, Shown, TRAY};
 use crate::ui::state::{Query, Tone};
 
@@ -98,6 +99,7 @@ impl App {
             }
             Action::Export => self.ask_where_to_export(ExportFormat::Csv),
             Action::SaveSearch => self.save_or_not(),
+            Action::ShowHistory => self.obey(ctx, Command::ShowPane(Pane::History)),
             _ => return false,
         }
         true

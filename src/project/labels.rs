@@ -115,7 +115,7 @@ impl Project {
         events.into_iter().map(|event| event.parse(&self.database)).collect()
     }
 
-    /// Checks the database's own structure, the log's hashes, and that replaying the log gives the present labels.
+    /// Checks the database's own structure, both logs' hashes, and that replaying the log gives the present labels.
     pub fn verify(&self) -> Result<(), ProjectError> {
         let sql = ProjectError::from_sql("check the database", &self.database);
         let said: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(&sql)?;
@@ -125,6 +125,7 @@ impl Project {
             return Err(ProjectError::Damaged { source, path: self.database.clone() });
         }
         follow_log(&self.connection, &self.database)?;
+        super::shelf::follow_shelf(&self.connection, &self.database)?;
         let replayed = self.replay()?;
         if replayed == self.stored_labels()? {
             return Ok(());

@@ -99,6 +99,7 @@ pub enum Action {
     SaveEvidence,
     Plan(PlanAction),
     Query(QueryAction),
+    ShowHistory,
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -154,7 +155,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 }
 
 impl Action {
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 69] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -223,6 +224,7 @@ impl Action {
         Self::Query(QueryAction::AddPhoto),
         Self::Query(QueryAction::Like),
         Self::Query(QueryAction::Dislike),
+        Self::ShowHistory,
     ];
 
     pub fn entry(self) -> Entry {
@@ -503,6 +505,9 @@ impl Action {
                 Group::Results,
                 const { &[ctrl(Key::E)] },
             ),
+            Self::ShowHistory => {
+                entry("History", "Show the searches of the past", icon::CLOCK, Group::Photo, const { &[key(Key::H)] })
+            }
             Self::SaveSearch => entry(
                 "Save search",
                 "Keep this search with its photo, part, settings and filters; again to let it go",

@@ -132,7 +132,12 @@ impl Shown {
         let hits = &ranking.hits;
         let mut shown = Self { tile_of: vec![0; hits.len()], ..Self::default() };
         let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut is_folded = vec![false; hits.len()];
+        shown.order.reserve(hits.len());
         for fold in &ranking.shelf.folds {
+            if let Some(folded) = is_folded.get_mut(fold.place) {
+                *folded = true;
+            }
             *shown.behind.entry(fold.behind).or_default() += 1;
             shown.why.insert(fold.place, (fold.behind, fold.why));
             if hits.get(fold.behind).is_some_and(|hit| expanded.contains(&hit.photo)) {
@@ -142,11 +147,12 @@ impl Shown {
         for (place, hit) in hits.iter().enumerate() {
             shown.compared += usize::from(hit.structural.is_some());
             shown.full = shown.full.max(f64::from(hit.score));
-            if shown.why.contains_key(&place) {
+            if is_folded[place] {
                 continue;
             }
-            let leads = std::iter::once(place).chain(members.remove(&place).into_iter().flatten());
-            for place in leads {
+            shown.tile_of[place] = shown.order.len() as u32;
+            shown.order.push(place);
+            for place in members.remove(&place).into_iter().flatten() {
                 shown.tile_of[place] = shown.order.len() as u32;
                 shown.order.push(place);
             }

@@ -339,7 +339,7 @@ fn a_past_search_is_asked_again_with_all_its_settings_and_the_answer_is_compared
     let mut stage = staged();
     let list = vec![past(2, "red-coat.jpg", false), past(1, "tram.jpg", true)];
     stage.tell(Event::Shelf(ShelfEvent::Past(Arc::new(list))));
-    stage.obey(Command::ShowPane(Pane::History));
+    stage.press(Key::H);
     assert!(stage.sees("Saved: tram.jpg") && stage.sees_part("ask the gallery of today"));
     stage.asked();
     stage.click("Search again: red-coat.jpg");
