@@ -135,7 +135,8 @@ impl Page<'_> {
         self.label(&tile.rank.to_string(), [left + 6.0, top + 6.0], on_photo);
         if let Some(badge) = &tile.badge {
             let width = self.text.width(badge, on_photo) + 10.0;
-            self.label(badge, [left + side - 6.0 - width, top + 6.0], on_photo);
+            // At the foot, where a long one leaves the rank alone.
+            self.label(badge, [left + side - 6.0 - width, top + side - 24.0], on_photo);
         }
         let name_font = self.font(SMALL, Weight::Regular, theme.text);
         // The beginning of a name says more than its end.
