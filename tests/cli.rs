@@ -269,8 +269,35 @@ fn a_folder_that_is_no_project_is_named() {
 }
 
 #[test]
+fn a_folder_of_photos_is_imported_with_its_list_searched_by_its_name_and_brought_up_to_date() {
+    let folder = data_folder().join("own photos");
+    std::fs::create_dir_all(folder.join("coats")).unwrap();
+    let mut shop: Vec<_> = std::fs::read_dir(Path::new(project()).join("shop")).unwrap().flatten().collect();
+    shop.sort_by_key(std::fs::DirEntry::path);
+    for (number, photo) in shop.iter().take(4).enumerate() {
+        std::fs::copy(photo.path(), folder.join(format!("coats/C{number}00.jpg"))).unwrap();
+    }
+    std::fs::write(folder.join("torn.jpg"), b"\xFF\xD8\xFF\xE0 torn").unwrap();
+    std::fs::write(folder.join("list.csv"), "sku;name;price\nC100;Long coat;1.299,00\nC999;None;1\n").unwrap();
+    let named = folder.to_str().unwrap();
+    let first = json(&seamline(&["import", named, "--json"]));
+    let figure = |answer: &Value, name: &str| answer[name].as_u64().unwrap_or_else(|| panic!("{name}: {answer}"));
+    assert_eq!((figure(&first, "photos"), figure(&first, "searchable"), figure(&first, "rows")), (5, 4, 1));
+    assert_eq!((first["counts"]["damaged"].as_u64(), first["counts"]["no_such_photo"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(first["skipped"][0]["line"], 3);
+    // The folder itself names the project.
+    let found = json(&seamline(&["search", &a_street_photo(), "--project", named, "--json"]));
+    assert_eq!(found["hits"].as_array().unwrap().len(), 4);
+    std::fs::remove_file(folder.join("coats/C300.jpg")).unwrap();
+    let second = json(&seamline(&["import", named, "--json"]));
+    assert_eq!((figure(&second, "removed"), figure(&second, "added"), figure(&second, "searchable")), (1, 0, 3));
+    let none = data_folder().join("no such photos");
+    assert!(sentence(&seamline(&["import", none.to_str().unwrap()]), 1).contains("no such photos"));
+}
+
+#[test]
 fn every_command_has_help() {
-    for command in ["sample", "index", "search", "plan", "transport", "train", "models", "embed", "bench"] {
+    for command in ["sample", "index", "search", "plan", "transport", "train", "models", "embed", "bench", "import"] {
         let help = seamline(&[command, "--help"]);
         assert!(help.status.success());
         assert!(String::from_utf8_lossy(&help.stdout).contains("Usage"), "{command}");

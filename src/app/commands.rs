@@ -1,6 +1,6 @@
 //! What the panels asked for.
 
-use super::{App, LIMIT, drops, frame};
+use super::{App, LIMIT, drops};
 use crate::domain::{CropRect, GalleryChange, MatchOptions, PhotoId};
 use crate::jobs::{Dialog, Mark, QueryPhoto, Request, SearchRequest};
 use crate::ui::command::{Action, Command};
@@ -28,10 +28,12 @@ impl App {
             }
             Command::CompareWith(baseline) => self.session.baseline = baseline,
             Command::Select(photo) => self.select(photo, true),
+            Command::Paint(command) => self.obey_paint(command),
             Command::PointAt(pointed) => self.session.pointed = pointed,
             Command::Mark(mark) => self.mark(mark),
             Command::UseModel(checkpoint) => self.backend.submit(Request::UseModel { checkpoint }),
             Command::PathTyped(text) => self.path_typed(ctx, &text),
+            Command::Desk(desk) => self.obey_desk(ctx, desk),
             Command::SetLayout(layout) => self.set_layout(*layout),
             Command::ShowPane(pane) => {
                 self.session.layout.show(pane);
@@ -47,15 +49,6 @@ impl App {
     }
 
     fn act(&mut self, ctx: &egui::Context, action: Action) {
-        let sheet =
-            self.session.shortcuts_open || self.session.path_wanted.is_some() || self.session.gallery.report_open;
-        if sheet && !frame::allowed_under_sheet(action) {
-            return;
-        }
-        let in_compare = matches!(action, Action::OpenCompare) || frame::allowed_under_sheet(action);
-        if self.session.shelf.tray_open && !in_compare {
-            return;
-        }
         if self.session.study.evidence.is_some() && !super::study::allowed_over_evidence(action) {
             return;
         }
@@ -86,7 +79,7 @@ impl App {
             Action::ResetMatching => self.set_options(MatchOptions::default()),
             Action::ResetRibbons => self.prefs.ribbons = Ribbons::default(),
             Action::Undo => {
-                if self.session.labels.undo.is_some() {
+                if !self.undo_stroke() && self.session.labels.undo.is_some() {
                     self.backend.submit(Request::Undo);
                 }
             }
@@ -109,6 +102,10 @@ impl App {
             }
             Action::Shortcuts => self.session.shortcuts_open ^= true,
             Action::Back => self.back(ctx),
+            Action::Palette => self.toggle_palette(),
+            Action::Preferences => self.toggle_preferences(),
+            Action::EarlierSearch => self.go(-1),
+            Action::LaterSearch => self.go(1),
             Action::SaveLayout => self.save_layout(ctx.input(|input| input.time)),
             Action::RestoreLayout => self.restore_layout(ctx.input(|input| input.time)),
             Action::ResetLayout => self.set_layout(crate::ui::layout::Layout::default()),
@@ -153,12 +150,15 @@ impl App {
             QueryPhoto::Earlier(_) => self.session.query.as_ref().map_or_else(String::new, |query| query.name.clone()),
         });
         self.session.zoom = Zoom::default();
+        self.remember_selected();
         let id = self.last_query.next();
-        let mut query = Query::new(id, name);
+        let origin = photo.clone();
+        let mut query = Query::new(id, name.clone());
         query.recipe = std::mem::take(&mut self.asked.recipe);
         self.session.query = Some(query);
-        self.session.shelf.expanded.clear();
         self.submit_search(photo, crop);
+        self.remember_search(&name, origin, crop);
+        self.session.shelf.expanded.clear();
     }
 
     /// Another part of the same photo; the results of the part before stay in sight until the new ones are here.
@@ -169,9 +169,15 @@ impl App {
         }
         query.remember(&self.session.shelf.options);
         query.crop = Some(crop);
+        query.painting.forget_query();
         query.former_ranks = None;
+        let chosen = query.selected.clone().filter(|_| query.selected_by_hand);
         query.selected_by_hand = false;
+        if let Some(present) = self.session.desk.past.present_mut() {
+            present.selected = chosen;
+        }
         self.search_again();
+        self.session.desk.past.push_crop(self.last_query, crop);
         self.recall();
     }
 
@@ -185,6 +191,7 @@ impl App {
         query.plan_failed = None;
         let crop = query.shown_crop();
         self.submit_search(QueryPhoto::Earlier(earlier), crop);
+        self.search_is_now();
     }
 
     pub(super) fn submit_search(&mut self, photo: QueryPhoto, crop: Option<CropRect>) {
@@ -196,7 +203,10 @@ impl App {
         self.session.waiting = None;
         // The answer will be of the gallery as it is now.
         self.session.gallery.changed = GalleryChange::default();
+        self.products_asked.clear();
         let (query, options) = (self.last_query, self.session.options);
+        self.session.epsilon = None;
+        self.send_paint_of_new_query(query);
         let shelf = self.session.shelf.options.clone();
         let (recipe, also) =
             self.session.query.as_ref().map(|query| (query.recipe.clone(), query.also.clone())).unwrap_or_default();
@@ -217,6 +227,11 @@ impl App {
         if options == self.session.options {
             return;
         }
+        // Reading an earlier layer takes long; whatever is wanted now is not kept waiting for it.
+        if self.backend.activity().refining.is_some() {
+            self.asked.ranking = false;
+        }
+        self.remember_options(options);
         self.session.options = options;
         if self.session.query.as_ref().is_some_and(|query| query.failed.is_none()) {
             self.asked.ranking_again = true;

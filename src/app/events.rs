@@ -25,7 +25,9 @@ impl App {
             Event::ProjectOpened(summary) => self.project_opened(ctx, summary),
             Event::QueryReady { query, photo } => self.query_ready(ctx, query, photo),
             Event::Ranked { query, ranking, products } => self.ranked(now, query, ranking, products),
+            Event::Products(records) => self.products_told(records),
             Event::PlanReady { query, photo, plan } => self.plan_ready(now, query, photo, plan),
+            Event::Epsilon { query, study } => self.epsilon_studied(query, study),
             Event::Thumbnail { photo, size_px, pixels } => {
                 self.thumbs.insert(ctx, photo, size_px, pixels.as_deref());
             }
@@ -43,6 +45,8 @@ impl App {
             Event::Gallery(event) => self.gallery_told(now, event),
             Event::Shelf(event) => self.told_of_shelf(event),
             Event::TrainEnded(report) => self.train_ended(now, report),
+            Event::Recent(recent) => self.session.desk.recent = recent,
+            Event::DeviceReady { device } => self.device_ready(device),
             Event::LayoutRead { text } => self.layout_read(now, text.as_deref()),
             Event::Studied(event) => self.studied(event),
             Event::Failed(failure) => self.failed(now, failure),
@@ -66,6 +70,7 @@ impl App {
             self.session.last_training = None;
             self.session.gallery = GalleryView::default();
             self.forget_shelf();
+            self.session.desk.past.clear();
             self.asked = super::Asked::default();
         } else if before.is_some_and(|before| before.model.checkpoint != summary.model.checkpoint) {
             self.model_changed();
@@ -246,6 +251,9 @@ impl App {
             }
             FailureOf::Query(id) => {
                 // The photo that failed is not the one on screen any more.
+                if self.current(*id).is_none() || self.fall_back(*id) {
+                    return;
+                }
                 let Some(query) = self.current(*id) else { return };
                 if query.ranking.is_some() && !query.stale {
                     // Only the newest settings could not be tried; what is on screen still holds.
@@ -272,11 +280,13 @@ impl App {
                     self.asked.plan = None;
                 }
             }
+            FailureOf::Device => said_in_place = self.device_failed(&failure.sentence),
             FailureOf::Study(id, photo) => {
                 let (id, photo) = (*id, photo.clone());
                 said_in_place = self.study_failed(id, &photo, &failure);
             }
-            FailureOf::Evidence
+            FailureOf::Epsilon
+            | FailureOf::Evidence
             | FailureOf::Saving
             | FailureOf::Labels
             | FailureOf::Shelf

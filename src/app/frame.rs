@@ -1,39 +1,49 @@
 //! One frame: decide, then draw, then do what the panels asked for.
 
-use egui::Event as Input;
+use std::time::Instant;
+
+use egui::{Event as Input, PointerButton};
 
 use super::{App, PREFS_KEY};
+use crate::domain::Marginals;
 use crate::jobs::{QueryPhoto, Request};
-use crate::ui::command::{Action, Command, take_shortcuts};
+use crate::ui::command::{Action, Command};
+use crate::ui::keys::{Keyboard, take_shortcuts};
 use crate::ui::state::Tone;
 use crate::ui::{Ctx, tokens, window_ui};
 
 impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        let begun = Instant::now();
         if self.drain(ctx) {
             ctx.request_repaint();
         }
         self.take_files(ctx);
         self.take_pasted(ctx);
         self.take_copied(ctx);
-        for action in take_shortcuts(ctx, self.arrows_taken) {
-            self.obey(ctx, Command::Act(action));
-        }
+        self.take_keys(ctx);
         self.ask_again();
         self.follow_study();
         self.ask_for_thumbnails();
         self.keep_layout(ctx);
         self.let_notices_go(ctx);
+        if let Some(log) = &mut self.frame_log {
+            log.decided(begun.elapsed(), frame.info().cpu_usage);
+        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let begun = Instant::now();
         let tokens = Self::tokens(ui.ctx());
         let activity = self.backend.activity();
+        self.share_memory(activity.memory_bytes);
+        // Ctrl + and Ctrl − are egui's own.
+        self.prefs.scale = ui.ctx().zoom_factor();
         let now = ui.input(|input| input.time);
         let ctx = Ctx::new(&tokens, &self.session, &self.prefs, &activity, &self.thumbs, self.gpu, now);
         window_ui(ui, &ctx);
         let asked = ctx.finish();
-        self.arrows_taken = asked.arrows_taken;
+        self.keep_keyboard(ui.ctx(), asked.arrows_taken, asked.scope);
         if asked.columns > 0 {
             self.columns = asked.columns;
         }
@@ -42,9 +52,13 @@ impl eframe::App for App {
         for command in asked.commands {
             self.obey(&egui_ctx, command);
         }
+        if asked.near_end {
+            self.more_results();
+        }
         self.ask_again();
         self.follow_study();
         self.ask_for_thumbnails();
+        self.ask_for_products(asked.products);
         if changed {
             egui_ctx.request_repaint();
         }
@@ -58,6 +72,17 @@ impl eframe::App for App {
         {
             egui_ctx.request_repaint_after_secs(0.2);
         }
+        if let Some(log) = &mut self.frame_log {
+            let ranking = self.session.query.as_ref().and_then(|query| query.ranking.as_ref());
+            log.drawn(
+                begun.elapsed(),
+                &super::frame_log::Shown {
+                    results: ranking.map_or(0, |ranking| ranking.hits.len()),
+                    thumbnail_bytes: self.thumbs.bytes(),
+                    memory_bytes: activity.memory_bytes,
+                },
+            );
+        }
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
@@ -70,9 +95,31 @@ impl eframe::App for App {
 }
 
 impl App {
+    /// Shortcuts, and the side buttons of a mouse.
+    fn take_keys(&mut self, ctx: &egui::Context) {
+        let covered = !ctx.memory(|memory| memory.is_above_modal_layer(egui::LayerId::background()));
+        let paints = self.session.options.marginals == Marginals::Painted && self.keyboard.arrows_taken;
+        let typing = self.keyboard.typing || ctx.text_edit_focused();
+        let now = Keyboard { covered, typing, signs_taken: paints, ..self.keyboard };
+        for action in take_shortcuts(ctx, &self.prefs.keys, now, self.under_sheet()) {
+            self.obey(ctx, Command::Act(action));
+        }
+        if !covered && !now.menu {
+            let pressed = |button| ctx.input(|input| input.pointer.button_pressed(button));
+            for (button, action) in
+                [(PointerButton::Extra1, Action::EarlierSearch), (PointerButton::Extra2, Action::LaterSearch)]
+            {
+                if pressed(button) {
+                    self.obey(ctx, Command::Act(action));
+                }
+            }
+        }
+    }
+
     /// Ctrl+V arrives as what is on the clipboard, not as a key.
     fn take_pasted(&mut self, ctx: &egui::Context) {
-        if ctx.text_edit_focused() {
+        let sheet = self.session.shortcuts_open || self.session.path_wanted.is_some() || self.session.desk.covers();
+        if ctx.text_edit_focused() || self.keyboard.typing || sheet {
             return;
         }
         let pasted: Vec<Option<String>> = ctx.input(|input| {
@@ -113,6 +160,14 @@ impl App {
     fn ask_again(&mut self) {
         self.arrange_again();
         let options = self.session.options;
+        let free =
+            (self.asked.ranking_again && !self.asked.ranking) || (self.asked.plan_again && self.asked.plan.is_none());
+        if self.asked.paint
+            && free
+            && let Some(query) = self.session.query.as_ref().map(|query| query.id)
+        {
+            self.send_paint(query);
+        }
         let Some(query) = &self.session.query else { return };
         if self.asked.ranking_again && !self.asked.ranking && query.failed.is_none() {
             self.asked.ranking_again = false;
@@ -127,6 +182,7 @@ impl App {
             self.asked.plan = Some(photo.clone());
             self.backend.submit(Request::ShowPlan { query: query.id, photo, options });
         }
+        self.ask_about_epsilon();
     }
 
     fn let_notices_go(&mut self, ctx: &egui::Context) {
@@ -139,8 +195,11 @@ impl App {
         }
     }
 
-    /// Esc: the innermost thing first.
+    /// Esc: the innermost thing first, and no more than that.
     pub(super) fn back(&mut self, ctx: &egui::Context) {
+        if self.back_of_desk() {
+            return;
+        }
         if let Some(wanted) = self.session.path_wanted.take() {
             self.path_picked(ctx, wanted.dialog, None);
         } else if self.session.shortcuts_open {
@@ -149,10 +208,14 @@ impl App {
             self.session.gallery.report_open = false;
         } else if self.session.shelf.tray_open {
             self.session.shelf.tray_open = false;
-        } else if let Some(focused) = ctx.memory(|memory| memory.focused()) {
-            ctx.memory_mut(|memory| memory.surrender_focus(focused));
-            self.session.pointed = None;
-        } else if self.session.pointed.is_some() {
+        } else if self.keyboard.focused {
+            // egui takes the focus away on Esc, before anything else happens.
+            if let Some(focused) = ctx.memory(|memory| memory.focused()) {
+                ctx.memory_mut(|memory| memory.surrender_focus(focused));
+            }
+            self.keyboard.focused = false;
+            // The cell that the arrow keys led to goes with the focus. One under the pointer is no level of its own: it
+            // would be pointed at again at once.
             self.session.pointed = None;
         } else if self.session.study.evidence.is_some() {
             self.session.study.evidence = None;
@@ -164,14 +227,7 @@ impl App {
     /// Back to the welcome screen.
     fn leave_query(&mut self) {
         self.session.query = None;
+        self.session.desk.past.leave();
         self.asked = super::Asked::default();
     }
-}
-
-/// What can be done while the sheet of keys covers the window.
-pub(super) fn allowed_under_sheet(action: Action) -> bool {
-    matches!(
-        action,
-        Action::Back | Action::Shortcuts | Action::ToggleTheme | Action::SkippedReport | Action::RefreshGallery
-    )
 }

@@ -1,24 +1,31 @@
 //! The composition root of the window: it owns what is known, decides what to ask for, and lets `ui` draw.
 
+pub mod bench;
 mod commands;
 mod compose;
+mod desk;
 mod drops;
 mod events;
 mod frame;
+mod frame_log;
 mod gallery;
 mod inspect;
+mod knobs;
 mod layout;
 mod run;
+mod scrolling;
 mod shelf;
 mod study;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::domain::{PhotoId, ProductId, QueryId, Recipe, SearchId};
-use crate::jobs::{Backend, Request};
+use crate::jobs::{Backend, DeviceChoice, QueryPhoto, Request};
 use crate::render;
+use crate::ui::keys::Keyboard;
 use crate::ui::state::{Notice, Prefs, Session, Tone};
 use crate::ui::thumbs::Thumbs;
 use crate::ui::{Tokens, fonts, tokens};
@@ -29,8 +36,9 @@ pub use run::{BackendFactory, run};
 const EVENTS_FOR: Duration = Duration::from_millis(4);
 /// Where eframe keeps the preferences.
 const PREFS_KEY: &str = "seamline.prefs";
-/// How many hits a search asks for.
+/// How many hits a search asks for at first, and how many times as many when a person scrolls towards their end.
 const LIMIT: usize = 200;
+const GROWTH: usize = 8;
 
 pub struct App {
     backend: Box<dyn Backend>,
@@ -39,7 +47,7 @@ pub struct App {
     thumbs: Thumbs,
     asked: Asked,
     /// What the last frame of drawing told.
-    arrows_taken: bool,
+    keyboard: Keyboard,
     columns: usize,
     /// What is pointed at was told by a view, which lets go of it too.
     pointing: bool,
@@ -50,9 +58,14 @@ pub struct App {
     /// Products marked while their query photo was not in the project yet.
     marked: Vec<(QueryId, ProductId)>,
     hover: drops::HoverCache,
+    /// Products that were asked about.
+    products_asked: HashSet<ProductId>,
+    frame_log: Option<frame_log::FrameLog>,
     /// The layout as it was last written or read.
     layout_written: String,
     layout_changed: bool,
+    /// Where the photo of this query can be had from, should the kept one be gone.
+    fallback: Option<(QueryId, QueryPhoto)>,
 }
 
 /// What was asked for and not yet answered. Knobs ask for the newest values only, one question at a time.
@@ -64,6 +77,9 @@ struct Asked {
     ranking_again: bool,
     plan: Option<PhotoId>,
     plan_again: bool,
+    /// What is painted has changed since it was sent.
+    paint: bool,
+    epsilon: Option<knobs::EpsilonAsked>,
     /// The plan that the person is choosing a file for.
     saving: Option<(QueryId, PhotoId)>,
     /// Filters, rules or folding changed since.
@@ -87,7 +103,13 @@ impl App {
         if let Some(state) = &cc.wgpu_render_state {
             render::install(state);
         }
+        cc.egui_ctx.set_zoom_factor(prefs.scale.clamp(0.5, 3.0));
+        prefs.keys.install(&cc.egui_ctx);
         backend.submit(Request::ReadLayout);
+        backend.submit(Request::ListRecent);
+        if prefs.device != DeviceChoice::Auto {
+            backend.submit(Request::UseDevice { device: prefs.device });
+        }
         backend.submit(Request::OpenProject { path: project });
         let mut app = Self {
             backend,
@@ -95,7 +117,8 @@ impl App {
             prefs,
             thumbs: Thumbs::default(),
             asked: Asked::default(),
-            arrows_taken: false,
+            keyboard: Keyboard::default(),
+            fallback: None,
             columns: 0,
             pointing: false,
             last_query: QueryId::default(),
@@ -103,6 +126,8 @@ impl App {
             gpu: cc.wgpu_render_state.is_some(),
             marked: Vec::new(),
             hover: drops::HoverCache::default(),
+            products_asked: HashSet::new(),
+            frame_log: frame_log::FrameLog::from_environment(),
             layout_written: String::new(),
             layout_changed: false,
         };

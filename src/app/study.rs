@@ -23,6 +23,8 @@ pub(super) fn allowed_over_evidence(action: Action) -> bool {
         action,
         Action::Back
             | Action::Shortcuts
+            | Action::Palette
+            | Action::Preferences
             | Action::ToggleTheme
             | Action::OpenPhoto
             | Action::Paste

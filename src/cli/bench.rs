@@ -9,7 +9,7 @@ use super::options::{DeviceChoice, ProjectChoice};
 use super::{CliError, Output};
 use crate::domain::{Grid, MatchOptions, StopFlag};
 use crate::nn::{self, Arch, Embedder, EmbedderConfig, Mode, ModelCard, ResNetConfig};
-use crate::ot::{self, Cells};
+use crate::ot::{self, Cells, Painted, PairSet, Starts};
 use crate::train::optimizer::{Optimizer, Rule};
 
 #[derive(clap::Args)]
@@ -31,9 +31,21 @@ pub struct Arguments {
     /// Pairs of photos to compare
     #[arg(long, value_name = "N", default_value_t = 100)]
     pairs: usize,
+    /// Products of the ranking that is scrolled
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    products: usize,
+    /// Frames to draw while it is scrolled
+    #[arg(long, value_name = "N", default_value_t = 1200)]
+    frames: usize,
     /// Compare by the exact solver instead of Sinkhorn
     #[arg(long)]
     exact: bool,
+    /// Keep the similarities, as between two turns of a knob
+    #[arg(long)]
+    kept: bool,
+    /// The same, and begin each turn of epsilon where the one before ended
+    #[arg(long, conflicts_with = "exact")]
+    warm: bool,
     /// How often to repeat
     #[arg(long, value_name = "N", default_value_t = 9)]
     runs: usize,
@@ -54,6 +66,8 @@ enum What {
     Train,
     /// Structural comparison of one query with many candidates, 7x7 cells in 128-D
     Rerank,
+    /// CPU time of the window's frames while a ranking of many products is scrolled, without a display
+    Grid,
     /// From a photo's file to the re-ranked result, with the model and index of a project
     Search,
 }
@@ -111,10 +125,16 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             (name, "image", arguments.batch, Some(6 * network.backbone.macs(arguments.size)), work)
         }
         What::Rerank => {
-            let solver = if arguments.exact { "exact" } else { "Sinkhorn" };
+            let solver = match arguments {
+                Arguments { exact: true, .. } => "exact",
+                Arguments { warm: true, .. } => "another epsilon, similarities kept, warm start",
+                Arguments { kept: true, .. } => "another epsilon, similarities kept",
+                _ => "Sinkhorn",
+            };
             let name = format!("comparing {} pairs of 7x7 cells in 128-D, {solver}", arguments.pairs);
             (name, "pair", arguments.pairs, None, rerank(arguments)?)
         }
+        What::Grid => return grid(arguments, output),
         What::Search => ("searching one photo".to_owned(), "query", 1, None, super::search::bench(arguments)?),
     };
     let each = |ms: f64| ms / parts as f64;
@@ -137,6 +157,34 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     output.line(format!(
         "{}: {:.3} ms a {} (median of {}; {:.3} to {:.3}{speed}; {})",
         answer.what, answer.median_ms, answer.unit, answer.runs, answer.min_ms, answer.max_ms, answer.device
+    ))
+}
+
+/// How many milliseconds of CPU a frame of the window takes over a large ranking.
+fn grid(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
+    if arguments.products == 0 || arguments.frames == 0 {
+        return Err(CliError::usage("products and frames must be at least 1"));
+    }
+    let scrolled = crate::app::bench::scroll(arguments.products, arguments.frames);
+    let mut times = scrolled.frame_ms;
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    let (median, p99, max) = (at(0.5), at(0.99), at(1.0));
+    let over = times.iter().filter(|ms| **ms > 8.0).count();
+    let thumbnails_mb = scrolled.thumbnail_bytes >> 20;
+    if arguments.json {
+        return output.json(&serde_json::json!({
+            "what": "CPU of a frame while scrolling", "products": arguments.products, "results": scrolled.results,
+            "frames": times.len(), "median_ms": median, "p99_ms": p99, "max_ms": max, "over_8_ms": over,
+            "thumbnails_mb": thumbnails_mb, "photos_seen": scrolled.seen,
+        }));
+    }
+    output.line(format!(
+        "scrolling {} of {} products: {median:.2} ms of CPU a frame (median of {}; 99 % below {p99:.2}, most {max:.2}, \
+         {over} above 8), thumbnails at most {thumbnails_mb} MB",
+        scrolled.results,
+        arguments.products,
+        times.len()
     ))
 }
 
@@ -232,6 +280,9 @@ fn rerank(arguments: &Arguments) -> Result<Vec<f64>, CliError> {
         });
     }
     let stop = StopFlag::new();
+    if arguments.kept || arguments.warm {
+        return turned(arguments, query, candidates, &stop);
+    }
     measure(arguments.runs, || {
         let scores = ot::rerank(query, candidates, &MatchOptions::default(), &stop);
         if scores.len() == candidates.len() {
@@ -239,6 +290,30 @@ fn rerank(arguments: &Arguments) -> Result<Vec<f64>, CliError> {
         } else {
             Err(CliError::Failure("some pairs were not compared".into()))
         }
+    })
+}
+
+/// A turn of epsilon by a tenth, there and back, over similarities that are kept.
+fn turned(
+    arguments: &Arguments,
+    query: &Cells<'_>,
+    candidates: &[Cells<'_>],
+    stop: &StopFlag,
+) -> Result<Vec<f64>, CliError> {
+    let failed = || CliError::Failure("some pairs were not compared".into());
+    let pairs = PairSet::compare(query, candidates, stop).ok_or_else(failed)?;
+    let mut starts = Starts::default();
+    let mut up = false;
+    measure(arguments.runs, || {
+        up = !up;
+        let options = MatchOptions { epsilon: if up { 0.055 } else { 0.05 }, ..MatchOptions::default() };
+        let plain = |_| Painted::default();
+        let scores = if arguments.warm {
+            pairs.rerank_warm(&plain, &options, &mut starts, stop)
+        } else {
+            pairs.rerank(&plain, &options, stop)
+        };
+        if scores.len() == candidates.len() { Ok(()) } else { Err(failed()) }
     })
 }
 

@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
 use super::{CliError, Output, picture, session};
 use crate::data::compared_part;
-use crate::domain::{CropRect, Hit, PairMatch, PhotoDomain, ProductRecord};
+use crate::domain::{CropRect, Hit, Layer, MatchOptions, PairMatch, PhotoDomain, ProductRecord};
 use crate::domain::{PhotoId, ProductId};
+use crate::index;
 use crate::jobs::evidence;
 use crate::jobs::models::{list_models, load_encoder, preferred, shipped_model_dirs};
 use crate::jobs::search;
-use crate::jobs::{EvidencePhoto, EvidenceRecord, PlanInfo};
-use crate::ot;
+use crate::jobs::{EvidencePhoto, EvidenceRecord, JobError, PlanInfo};
 use crate::render::{CellPaint, PlanStyle};
 
 #[derive(clap::Args)]
@@ -84,6 +84,9 @@ struct Answer<'a> {
     iterations: usize,
     marginal_error: f32,
     uniform_fallback: bool,
+    /// Mass that is moved: 1 unless the solver may leave some.
+    moved: f32,
+    options: MatchOptions,
 }
 
 /// How many contributions the plain answer lists.
@@ -110,15 +113,23 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         let about = EvidencePhoto {
             name: source.name.clone(),
             photo: known.row.as_ref().map(|row| row.photo.clone()),
+            edit: Default::default(),
             crop: part,
         };
-        Ok((source, known, about, search::square(&photo, Some(crop)), features))
+        let cells = match options.layer {
+            Layer::Last => features.clone(),
+            layer => index::embed_layer(&encoder, layer, &photo, Some(crop)).map_err(JobError::from)?,
+        };
+        Ok((source, known, about, search::square(&photo, Some(crop)), features, cells))
     };
-    let (query_source, _, query_about, query_picture, query) =
+    let (query_source, _, query_about, query_picture, query, query_cells) =
         side(&arguments.query, arguments.crop, PhotoDomain::Street)?;
-    let (source, known, gallery_about, gallery_picture, gallery) =
+    let (source, known, gallery_about, gallery_picture, gallery, gallery_cells) =
         side(&arguments.gallery, arguments.gallery_crop, PhotoDomain::Shop)?;
-    let pair = ot::explain_pair(&cells(&query), &cells(&gallery), &options);
+    let mut pair = index::explain_features(&query_cells, &gallery_cells, &options);
+    // The global part is always the last layer's.
+    pair.global = index::global_cosine(query.global_of(0), gallery.global_of(0));
+    pair.score = pair.global + options.structural_weight * pair.structural;
 
     if arguments.png.is_some() || arguments.evidence.is_some() {
         let row = known.row.as_ref();
@@ -166,14 +177,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             evidence::save(&draft.to_bytes(&picture)?, file)?;
         }
     }
-    if arguments.json { answer(&pair, output) } else { print(&pair, arguments, output) }
+    if arguments.json { answer(&pair, options, output) } else { print(&pair, arguments, output) }
 }
 
-fn cells(features: &crate::nn::CellFeatures) -> ot::Cells<'_> {
-    ot::Cells { grid: features.grid, dim: features.dim, cells: features.cells_of(0), global: features.global_of(0) }
-}
-
-fn answer(pair: &PairMatch, output: &mut Output) -> Result<(), CliError> {
+fn answer(pair: &PairMatch, options: MatchOptions, output: &mut Output) -> Result<(), CliError> {
     let grid = pair.plan.query();
     let columns = pair.plan.gallery().cells();
     output.json(&Answer {
@@ -188,6 +195,8 @@ fn answer(pair: &PairMatch, output: &mut Output) -> Result<(), CliError> {
         iterations: pair.iterations,
         marginal_error: pair.marginal_error,
         uniform_fallback: pair.uniform_fallback,
+        moved: pair.plan.moved(),
+        options,
     })
 }
 

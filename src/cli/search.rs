@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
+use super::output::ProgressLine;
 use super::{CliError, Output, picture, session};
 use crate::data;
 use crate::domain::{
@@ -14,6 +15,7 @@ use crate::domain::{
     ShelfOptions, StopFlag, Timings, Touched,
 };
 use crate::jobs::export;
+use crate::jobs::layers;
 use crate::jobs::open::Engine;
 use crate::jobs::search::{self, Found, PlanRequest, Search};
 use crate::jobs::shelve::{Catalogue, Shelving};
@@ -189,6 +191,8 @@ struct Finished {
     crop: CropRect,
     found: Found,
     info: QueryInfo,
+    /// With the cells of the layer that was asked for.
+    engine: Engine,
 }
 
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
@@ -205,7 +209,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let products = project.products_named(ranking.hits.iter().map(|hit| &hit.product))?;
     if let Some(file) = &arguments.plan {
         let first = ranking.hits.first().ok_or_else(|| CliError::Failure("there is no hit to draw".to_owned()))?;
-        picture::write(&plan_of(&project, engine, &finished, first, options)?, file)?;
+        picture::write(&plan_of(&project, &finished, first, options)?, file)?;
     }
     if arguments.csv.is_some() || arguments.sheet.is_some() {
         write_list(&project, engine, &finished, &products, shelving.rules(), arguments)?;
@@ -283,10 +287,15 @@ fn find(
     let search = Search { engine, photo: &photo, crop, options, limit, decode_ms, shelving };
     let stop = StopFlag::new();
     let encoded = search::compose(engine, search.encode(&stop)?, &also, &asked.recipe)?;
-    let found = search::rerank(engine, &search.rank_globally(encoded)?, &options, limit, shelving, &stop)?;
+    let global = search.rank_globally(encoded)?;
+    let line = ProgressLine::default();
+    let engine = layers::engine_at_layer(project, engine, &global, (&photo, crop), &options, &|p| line.show(&p));
+    line.finish();
+    let engine = engine?;
+    let found = search::rerank(&engine, &global, &options, limit, shelving, &stop)?;
     search::log_finished(&source, &found.shown);
     let info = search::describe_query(&source, &photo, crop, &known);
-    Ok(Finished { path: session::find_photo(project, asked.named), photo, crop, found, info })
+    Ok(Finished { path: session::find_photo(project, asked.named), photo, crop, found, info, engine })
 }
 
 /// The result list as files.
@@ -313,16 +322,10 @@ fn write_list(
     Ok(())
 }
 
-fn plan_of(
-    project: &Project,
-    engine: &Engine,
-    finished: &Finished,
-    hit: &Hit,
-    options: MatchOptions,
-) -> Result<PlanInfo, CliError> {
+fn plan_of(project: &Project, finished: &Finished, hit: &Hit, options: MatchOptions) -> Result<PlanInfo, CliError> {
     let gone = || CliError::Failure(format!("{} is no longer in the project", hit.photo));
     Ok(search::make_plan(PlanRequest {
-        engine,
+        engine: &finished.engine,
         found: &finished.found,
         photo: &finished.photo,
         crop: finished.crop,
@@ -371,7 +374,7 @@ pub fn show_example(project: &ProjectChoice, file: &Path, output: &mut Output) -
     output.line(format!("Searching with {}\n", finished.path.display()))?;
     print(ranking, &project.products_named(ranking.hits.iter().map(|hit| &hit.product))?, output)?;
     let Some(first) = ranking.hits.first() else { return Ok(()) };
-    picture::write(&plan_of(&project, &ready.engine, &finished, first, options)?, file)?;
+    picture::write(&plan_of(&project, &finished, first, options)?, file)?;
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     output.line(format!("The plan between the photo and the first hit: {}", file.display()))
 }

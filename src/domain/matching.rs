@@ -133,6 +133,8 @@ impl Default for MatchOptions {
 impl MatchOptions {
     /// Smallest and largest epsilon that the solver accepts.
     pub const EPSILON_RANGE: RangeInclusive<f32> = 1e-4..=10.0;
+    /// The part of it that is worth looking at: below, a plan is as good as exact and only slower; above, as good as uniform.
+    pub const EPSILON_SHOWN: RangeInclusive<f32> = 0.005..=1.0;
     /// Cells along each side that a person may choose.
     pub const GRID_RANGE: RangeInclusive<u8> = 3..=14;
 

@@ -3,6 +3,7 @@
 //! Only `std` and `serde` live here, so that a type can travel from SQL to a shader without pulling
 //! either into the other.
 
+pub mod epsilon;
 pub mod filter;
 pub mod ids;
 pub mod intake;
@@ -20,6 +21,7 @@ pub mod shelf;
 pub mod study;
 pub mod work;
 
+pub use epsilon::{EpsilonHold, EpsilonSample, EpsilonStudy};
 pub use filter::{Facet, FacetValues, Facets, Filter, FilterTest, Filters};
 pub use ids::{CheckpointId, PhotoId, ProductId, QueryId, RunId};
 pub use intake::{Catalogue, GalleryChange, IntakeReport, ListedPhoto, SkipReason, Skipped};

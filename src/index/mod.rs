@@ -9,8 +9,10 @@ mod broken;
 mod build;
 mod columns;
 pub mod combine;
+mod compare;
 mod dot;
 mod embed;
+mod epsilon;
 mod error;
 mod fold;
 mod format;
@@ -21,6 +23,7 @@ pub mod suggest;
 
 pub use build::{BuildReport, GalleryPhoto, begun, build, current};
 pub use columns::{Columns, Effects, RowRules};
+pub use compare::{Beside, KeptPairs, LayerCells, Pairs, embed_layer, explain_features, global_cosine};
 pub use embed::{Embed, embed_photo};
 pub use error::IndexError;
 pub use fold::{Alike, designs, fold};

@@ -9,12 +9,12 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::columns::RowRules;
+use super::compare::Beside;
 use super::dot;
 use super::error::IndexError;
 use super::stored::GalleryIndex;
 use crate::domain::{Hit, MatchOptions, PairMatch, PhotoId, Ranking, Shelf, Stage, StopFlag, Timings};
 use crate::nn::CellFeatures;
-use crate::ot::{self, Cells};
 
 /// Rows that one task compares.
 const BLOCK: usize = 4096;
@@ -22,7 +22,8 @@ const BLOCK: usize = 4096;
 /// Answers queries from an index. Results do not depend on the number of threads.
 #[derive(Clone)]
 pub struct Searcher {
-    index: Arc<GalleryIndex>,
+    pub(super) index: Arc<GalleryIndex>,
+    pub(super) beside: Arc<Beside>,
 }
 
 /// A row with its similarity; the better one is greater, and of equals the earlier row.
@@ -63,7 +64,7 @@ pub struct Beyond {
 
 impl Searcher {
     pub fn new(index: Arc<GalleryIndex>) -> Self {
-        Self { index }
+        Self { index, beside: Arc::default() }
     }
 
     pub fn index(&self) -> &Arc<GalleryIndex> {
@@ -137,7 +138,7 @@ impl Searcher {
         self.check(query);
         let mut reranked = ranking.clone();
         let start = Instant::now();
-        reranked.options = *options;
+        reranked.options = self.possible(options);
         reranked.stage = Stage::Structural;
         reranked.hits.sort_by_key(|hit| hit.global_rank);
         reranked.hits.iter_mut().for_each(back_to_global);
@@ -163,14 +164,8 @@ impl Searcher {
     pub fn compare(&self, query: &CellFeatures, hits: &mut [Hit], options: &MatchOptions, stop: &StopFlag) -> bool {
         self.check(query);
         // Photos of a ranking are in the index it was made with.
-        let rows: Vec<usize> = hits.iter().map_while(|hit| self.index.row_of(&hit.photo)).collect();
-        let features: Vec<(Vec<f32>, Vec<f32>)> =
-            rows.par_iter().map(|&row| (self.index.cells_f32(row), self.index.global_f32(row))).collect();
-        let candidates: Vec<Cells> = features.iter().map(|(cells, global)| self.cells(cells, global)).collect();
-        let scores = ot::rerank(&self.cells(query.cells_of(0), query.global_of(0)), &candidates, options, stop);
-        if scores.len() < hits.len() {
-            return false;
-        }
+        let photos: Vec<PhotoId> = hits.iter().map(|hit| hit.photo.clone()).collect();
+        let Some(scores) = self.scores(query, &photos, options, stop) else { return false };
         for (hit, score) in hits.iter_mut().zip(&scores) {
             hit.score = score.score(options);
             hit.global = score.global;
@@ -275,10 +270,7 @@ impl Searcher {
         options: &MatchOptions,
     ) -> Result<PairMatch, IndexError> {
         self.check(query);
-        let row = self.index.row_of(photo).ok_or_else(|| IndexError::NotIndexed { photo: photo.clone() })?;
-        let (cells, global) = (self.index.cells_f32(row), self.index.global_f32(row));
-        let query = self.cells(query.cells_of(0), query.global_of(0));
-        Ok(ot::explain_pair(&query, &self.cells(&cells, &global), options))
+        self.explain_pair(query, photo, options)
     }
 
     fn check(&self, query: &CellFeatures) {
@@ -288,10 +280,6 @@ impl Searcher {
             (self.index.dim(), self.index.grid()),
             "query and index come from one network"
         );
-    }
-
-    fn cells<'a>(&self, cells: &'a [f32], global: &'a [f32]) -> Cells<'a> {
-        Cells { grid: self.index.grid(), dim: self.index.dim(), cells, global }
     }
 
     fn hit(&self, candidate: Candidate, rank: usize) -> Hit {

@@ -11,12 +11,13 @@ use super::JobError;
 use super::evidence::Draft;
 use super::labels::label_of;
 use super::layout;
+use super::recent;
 use super::shared::{Closed, Opened, Shared};
 use super::types::{Dialog, Event, ExportFormat, FailureOf, Mark, PlanInfo, QueryInfo};
 use super::workers::{DrawPlan, SaveSheet, SheetInfo};
 use super::{error::sentence, export};
 use crate::data;
-use crate::domain::{CropRect, PhotoId, QueryId};
+use crate::domain::{CropRect, PhotoId, ProductId, QueryId};
 use crate::project::{PhotoRow, Project, ProjectError, ShelfEdit, Undone, write_beside};
 
 /// Work that is done in the order of its asking.
@@ -25,6 +26,8 @@ pub(super) enum IoJob {
     Undo,
     Redo,
     SavePlan { plan: Box<PlanInfo>, path: PathBuf },
+    Products { products: Vec<ProductId> },
+    ListRecent,
     ReadLayout,
     WriteLayout { text: String },
     SaveEvidence { draft: Box<Draft>, path: PathBuf },
@@ -123,6 +126,7 @@ impl IoThread {
         let shared = &self.shared;
         match job {
             IoJob::Mark { query, mark } => shared.attempt(FailureOf::Labels, || self.mark(query, &mark)),
+            IoJob::ListRecent => shared.events.send(Event::Recent(recent::list(&shared.data_dir))),
             IoJob::ReadLayout => shared.attempt(FailureOf::Layout, || match layout::read(&shared.data_dir) {
                 Ok(text) => shared.events.send(Event::LayoutRead { text }).map(Ok),
                 Err(error) => Ok(Err(error)),
@@ -130,6 +134,13 @@ impl IoThread {
             IoJob::WriteLayout { text } => {
                 shared.attempt(FailureOf::Layout, || Ok(layout::write(&shared.data_dir, &text)))
             }
+            IoJob::Products { products } => shared.attempt(FailureOf::Project, || {
+                let found = shared.opened().and_then(|opened| Ok(opened.project().products_named(&products)?));
+                match found {
+                    Ok(found) => shared.events.send(Event::Products(found.into_values().collect())).map(Ok),
+                    Err(error) => Ok(Err(error)),
+                }
+            }),
             IoJob::Undo => shared.attempt(FailureOf::Labels, || self.step(Project::undo_last)),
             IoJob::Redo => shared.attempt(FailureOf::Labels, || self.step(Project::redo_last)),
             IoJob::Shelf(edit) => shared.attempt(FailureOf::Shelf, || {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::JobError;
 use super::open::Engine;
 use super::search::{Found, Known, Source};
 use super::types::{QueryInfo, QueryPhoto};
@@ -41,6 +42,14 @@ pub struct Kept {
     pub again: Option<SearchId>,
     /// The answer, and of which model it is.
     pub found: Option<(CheckpointId, Found)>,
+}
+
+impl Kept {
+    /// Refuses what can only be said of one photo, however it is turned. `what`: who refuses.
+    pub fn one_photo(&self, what: &'static str) -> Result<(), JobError> {
+        let alone = self.recipe.liked.is_empty() && self.recipe.disliked.is_empty() && self.also.is_empty();
+        if alone { Ok(()) } else { Err(JobError::ComposedQuery { what }) }
+    }
 }
 
 /// Another photo of the same garment.

@@ -1,6 +1,7 @@
 //! The search thread: owns nothing but its queue; opens projects, ranks, explains.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,19 +16,22 @@ use super::io::{IoJob, IoQueue};
 use super::latest::Latest;
 use super::open::{Engine, Plan, make_ready, open_any, open_sample};
 use super::queries::{Also, Kept};
+use super::recent;
 use super::search::{
     self, Encoded, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
 };
 use super::shared::{Closed, Opened, Shared};
 use super::study::{Case, Matched, StudyJob};
 use super::types::{
-    AlsoPhoto, Event, ExportFormat, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, Question, SearchRequest,
+    AlsoPhoto, DeviceChoice, Event, ExportFormat, FailureOf, GalleryRequest, PlanInfo, QueryPhoto, Question,
+    SearchRequest,
 };
 use crate::data;
 use crate::domain::{
-    CheckpointId, CropRect, Filters, MatchOptions, PhotoId, Progress, QueryEdit, QueryId, Ranking, SearchId,
+    CheckpointId, CropRect, Filters, Layer, MatchOptions, PhotoId, Progress, QueryEdit, QueryId, Ranking, SearchId,
     ShelfOptions, StopFlag,
 };
+use crate::nn;
 use crate::project::{Paths, Project, Session};
 use crate::synth::SampleSpec;
 
@@ -38,6 +42,10 @@ pub(super) enum SearchJob {
     },
     Use {
         checkpoint: CheckpointId,
+        stop: StopFlag,
+    },
+    UseDevice {
+        device: DeviceChoice,
         stop: StopFlag,
     },
     Search {
@@ -53,6 +61,12 @@ pub(super) enum SearchJob {
         passage: Passage,
     },
     Plan {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+        stop: StopFlag,
+    },
+    Epsilon {
         query: QueryId,
         photo: PhotoId,
         options: MatchOptions,
@@ -110,11 +124,15 @@ pub(super) struct SearchThread {
     pub gallery: Sender<GalleryJob>,
     /// A query whose newest settings are not yet noted among the past searches.
     pub unnoted: Cell<Option<QueryId>>,
+    /// Work that goes on when nobody waits for anything else.
+    pub later: RefCell<VecDeque<SearchJob>>,
 }
 
 /// How long a query's settings must rest before they are noted.
 const REST: Duration = Duration::from_secs(1);
 const FOR_EVER: Duration = Duration::from_secs(3600);
+/// Hits whose products are told along with them.
+const RECORDS: usize = 400;
 /// A photo's source, its pixels, and the boxes that were found in it.
 type PhotoOf = (Arc<Source>, Arc<RgbImage>, Option<Arc<Vec<CropRect>>>);
 
@@ -134,10 +152,18 @@ macro_rules! attempt {
 impl SearchThread {
     pub fn run(self, jobs: &Receiver<SearchJob>) {
         loop {
-            let rest = if self.unnoted.get().is_some() { REST } else { FOR_EVER };
+            let waiting = !self.later.borrow().is_empty();
+            let rest = match (waiting, self.unnoted.get()) {
+                (true, _) => Duration::ZERO,
+                (false, Some(_)) => REST,
+                (false, None) => FOR_EVER,
+            };
             let done = match jobs.recv_timeout(rest) {
                 Ok(job) => self.serve(job),
-                Err(RecvTimeoutError::Timeout) => self.note_unnoted(),
+                Err(RecvTimeoutError::Timeout) => {
+                    let later = self.later.borrow_mut().pop_front();
+                    later.map_or_else(|| self.note_unnoted(), |job| self.serve(job))
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             if done.is_err() {
@@ -175,6 +201,11 @@ impl SearchThread {
                 shared.prepare(None);
                 done
             }
+            SearchJob::UseDevice { device, stop } => {
+                let done = shared.attempt(FailureOf::Device, || self.use_device(device, &stop));
+                shared.prepare(None);
+                done
+            }
             SearchJob::Search { request, stop, rank_stop, passage } => {
                 let of = FailureOf::Query(request.query);
                 let done = shared.attempt(of, || self.search(&request, &stop, &rank_stop));
@@ -182,6 +213,15 @@ impl SearchThread {
                 done
             }
             SearchJob::Rerank { query, options, stop, passage } => {
+                let mut more = false;
+                let gathered = shared.attempt(FailureOf::Query(query), || {
+                    more = attempt!(self.gather_for(query, &options, &stop));
+                    Ok(Ok(()))
+                });
+                if gathered.is_ok() && more {
+                    self.later.borrow_mut().push_back(SearchJob::Rerank { query, options, stop, passage });
+                    return Ok(());
+                }
                 let done = shared.attempt(FailureOf::Query(query), || self.rerank(query, &options, &stop));
                 shared.leave(passage);
                 done
@@ -194,6 +234,9 @@ impl SearchThread {
                     let plan = Arc::new(attempt!(self.plan(query, &photo, options)));
                     shared.events.send(Event::PlanReady { query, photo, plan }).map(Ok)
                 })
+            }
+            SearchJob::Epsilon { query, photo, options, stop } => {
+                shared.attempt(FailureOf::Epsilon, || Ok(self.study_epsilon(query, &photo, &options, &stop)))
             }
             SearchJob::Save { query, photo, options, path } => shared.attempt(FailureOf::Saving, || {
                 let plan = attempt!(self.plan(query, &photo, options));
@@ -250,10 +293,10 @@ impl SearchThread {
                 let own = project.paths().gallery().is_some();
                 let ready = if own {
                     // What is indexed can be searched at once; the gallery thread goes on with the rest.
-                    Plan::of(&project, None, &shared.model_dirs, &shared.device)
+                    Plan::of(&project, None, &shared.model_dirs, &shared.device.get())
                         .and_then(|plan| plan.without_indexing(stop))
                 } else {
-                    make_ready(&project, None, &shared.model_dirs, &shared.device, stop, &report)
+                    make_ready(&project, None, &shared.model_dirs, &shared.device.get(), stop, &report)
                 };
                 let ready = attempt!(ready);
                 for note in &ready.notes {
@@ -270,14 +313,16 @@ impl SearchThread {
                 // What was under way in the project before is of no use in this one.
                 shared.train_stop.get().stop();
                 shared.queries().clear();
+                shared.knobs.forget();
                 shared.opened.set(Some(Arc::clone(&opened)));
                 shared.gallery_stop.get().stop();
                 opened
             }
         };
-        self.remember(&opened.paths);
+        self.remember(&opened);
         shared.prepare(None);
         shared.announce(&opened)?;
+        shared.events.send(Event::Recent(recent::list(&self.data_dir)))?;
         if new {
             self.to_gallery(GalleryJob::Tend(opened));
         }
@@ -289,12 +334,39 @@ impl SearchThread {
         let _ = self.gallery.send(job);
     }
 
-    fn remember(&self, paths: &Paths) {
-        let project = std::path::absolute(paths.root()).unwrap_or_else(|_| paths.root().to_owned());
-        if let Err(error) = (Session { project: Some(project) }).save_to(&self.data_dir) {
+    fn remember(&self, opened: &Opened) {
+        let root = opened.paths.root();
+        let project = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+        let mut session = Session::load_from(&self.data_dir);
+        session.opened(project, opened.project().name().to_owned());
+        if let Err(error) = session.save_to(&self.data_dir) {
             // Coming back to the sample next time is no reason to bother anyone now.
             tracing::warn!(target: "seamline", %error, "the session was not saved");
         }
+    }
+
+    /// The present model on another device. Where that does not work, all stays as it was.
+    fn use_device(&self, wanted: DeviceChoice, stop: &StopFlag) -> Done {
+        let shared = &self.shared;
+        let device = attempt!(match wanted {
+            DeviceChoice::Auto => nn::device::pick("auto"),
+            DeviceChoice::Cpu => nn::device::pick("cpu"),
+            DeviceChoice::Gpu(index) => nn::device::pick(&nn::device::gpu(index)),
+        });
+        if let Ok(opened) = shared.opened() {
+            let report = |progress: Progress| shared.prepare(Some(progress));
+            let checkpoint = opened.engine.get().checkpoint().clone();
+            let plan = attempt!(Plan::of(&opened.project(), Some(&checkpoint), &shared.model_dirs, &device));
+            // Photos of a folder of one's own are embedded by the gallery thread.
+            let own = opened.paths.gallery().is_some();
+            let ready = if own { plan.without_indexing(stop) } else { plan.carry_out(stop, &report) };
+            opened.engine.set(Arc::new(attempt!(ready).engine));
+            shared.device.set(device);
+            shared.announce(&opened)?;
+        } else {
+            shared.device.set(device);
+        }
+        shared.events.send(Event::DeviceReady { device: wanted }).map(Ok)
     }
 
     fn open_or_keep(&self, dir: &Path, stop: &StopFlag, report: super::open::Report<'_>) -> Result<Choice, JobError> {
@@ -321,7 +393,7 @@ impl SearchThread {
             return Ok(Err(JobError::Options { sentence }));
         }
         let report = |progress: Progress| shared.prepare(Some(progress));
-        let plan = attempt!(Plan::of(&opened.project(), Some(checkpoint), &shared.model_dirs, &shared.device));
+        let plan = attempt!(Plan::of(&opened.project(), Some(checkpoint), &shared.model_dirs, &shared.device.get()));
         let ready = attempt!(plan.carry_out(stop, &report));
         attempt!(opened.project().set_current_model(checkpoint));
         opened.engine.set(Arc::new(ready.engine));
@@ -399,7 +471,13 @@ impl SearchThread {
         if fresh || options.rerank == 0 {
             self.send_ranking(&opened, query, &shown)?;
         }
-        if options.rerank > 0 {
+        if options.rerank > 0 && options.layer != Layer::Last {
+            // Cells of an earlier layer are read in slices, between which others are served.
+            let (stop, passage) = (rank_stop.clone(), shared.gate.enter());
+            self.later.borrow_mut().push_back(SearchJob::Rerank { query, options, stop, passage });
+        } else if options.rerank > 0 {
+            let kept = attempt!(self.kept(query));
+            let engine = attempt!(self.tuned(&opened, &engine, &kept, &[], &options));
             let found = attempt!(search::rerank(&engine, &global, &options, limit, &shelving, rank_stop));
             self.keep(query, &engine, &found);
             self.send_ranking(&opened, query, &found.shown)?;
@@ -483,10 +561,25 @@ impl SearchThread {
         let engine = engine_of(&kept, &opened);
         let shelving = attempt!(self.shelving(&opened, &engine, &kept.shelf));
         let found = attempt!(self.found_with(&kept, &engine, options));
+        let engine = attempt!(self.tuned(&opened, &engine, &kept, &super::knobs::candidates(&found, options), options));
         let found = attempt!(search::rerank(&engine, &found, options, kept.limit, &shelving, stop));
         self.keep(query, &engine, &found);
         self.unnoted.set(Some(query));
         self.send_ranking(&opened, query, &found.shown).map(Ok)
+    }
+
+    /// Reads a few more photos for a re-ranking at an earlier layer; `true` while some are left.
+    fn gather_for(&self, query: QueryId, options: &MatchOptions, stop: &StopFlag) -> Result<bool, JobError> {
+        if options.layer == Layer::Last || options.rerank == 0 || stop.is_stopped() || self.shared.is_stale(query) {
+            self.shared.refine(None);
+            return Ok(false);
+        }
+        let opened = self.shared.opened()?;
+        let kept = self.kept(query)?;
+        let engine = engine_of(&kept, &opened);
+        let found = self.found_with(&kept, &engine, options)?;
+        let photos = super::knobs::candidates(&found, options);
+        self.gather_slice(&opened, &engine, &kept, &photos, options, stop)
     }
 
     /// What a question about a match needs.
@@ -500,6 +593,7 @@ impl SearchThread {
     ) -> Result<Case, JobError> {
         let opened = self.shared.opened()?;
         let kept = self.kept(query)?;
+        kept.one_photo("questions about a match")?;
         let engine = engine_of(&kept, &opened);
         let found = self.found_with(&kept, &engine, &options)?;
         // All that is compared cell by cell, also beyond what is shown, and without rules.
@@ -528,6 +622,7 @@ impl SearchThread {
         let kept = self.kept(query)?;
         let engine = engine_of(&kept, &opened);
         let found = self.found_with(&kept, &engine, &options)?;
+        let engine = self.tuned(&opened, &engine, &kept, std::slice::from_ref(photo), &options)?;
         let pixels = self.pixels_of(&kept)?;
         let not_there = || JobError::NotInGallery { photo: photo.clone() };
         let (gallery, product) = {
@@ -580,7 +675,7 @@ impl SearchThread {
         Ok(found)
     }
 
-    fn pixels_of(&self, kept: &Kept) -> Result<Arc<RgbImage>, JobError> {
+    pub(super) fn pixels_of(&self, kept: &Kept) -> Result<Arc<RgbImage>, JobError> {
         match &kept.photo {
             Some(photo) => Ok(Arc::clone(photo)),
             None => Ok(Arc::new(data::turned(kept.source.decode()?, kept.recipe.edit))),
@@ -612,7 +707,9 @@ impl SearchThread {
         if self.shared.is_stale(query) {
             return Ok(());
         }
-        let products = opened.project().products_named(ranking.hits.iter().map(|hit| &hit.product));
+        // The window asks for the others when they come into view.
+        let first = ranking.hits.iter().take(RECORDS).map(|hit| &hit.product);
+        let products = opened.project().products_named(first);
         match products {
             Ok(products) => {
                 let (ranking, products) = (Arc::clone(ranking), Arc::new(products));

@@ -11,6 +11,7 @@ use crossbeam_channel::Sender;
 
 use super::JobError;
 use super::gate::{Gate, Passage};
+use super::knobs::Knobs;
 use super::labels::label_state;
 use super::latest::Latest;
 use super::open::{Engine, summarise};
@@ -67,6 +68,8 @@ pub(super) struct Shared {
     pub preparing: Latest<Option<Progress>>,
     pub training: Latest<Option<TrainProgress>>,
     pub studying: Latest<Option<Progress>>,
+    pub refining: Latest<Option<Progress>>,
+    pub knobs: Knobs,
     pub opened: Latest<Option<Arc<Opened>>>,
     pub queries: Mutex<QueryBook>,
     pub newest: AtomicU64,
@@ -80,7 +83,7 @@ pub(super) struct Shared {
     pub closing: StopFlag,
     pub catalogue: CatalogueCache,
     pub model_dirs: Vec<PathBuf>,
-    pub device: Device,
+    pub device: Latest<Device>,
 }
 
 impl Shared {

@@ -60,6 +60,7 @@ impl SearchThread {
         let shelving = attempt!(self.shelving(&opened, &engine, &kept.shelf));
         let found = attempt!(self.found_with(&kept, &engine, options));
         let found = attempt!(search::refilter(&engine, &found, options, kept.limit, &shelving));
+        let engine = attempt!(self.tuned(&opened, &engine, &kept, &super::knobs::candidates(&found, options), options));
         let found = attempt!(search::rerank(&engine, &found, options, kept.limit, &shelving, stop));
         self.keep(query, &engine, &found);
         self.unnoted.set(Some(query));

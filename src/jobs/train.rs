@@ -42,11 +42,12 @@ impl TrainThread {
             Err(error) => return Ok(Err(error)),
         };
         let engine = opened.engine.get();
+        let device = shared.device.get();
         let learning = Learning {
             project: &opened.project,
             engine: &engine,
             shipped: &shared.model_dirs,
-            device: &shared.device,
+            device: &device,
             config: FineTuneConfig::default(),
             stop,
             report: &|progress| self.show(progress, stop),

@@ -12,11 +12,13 @@ pub use evidence::{
     CheckState, EvidenceCheck, EvidenceDecision, EvidenceModel, EvidencePhoto, EvidenceRank, EvidenceRecord,
     EvidenceReport, utc_text,
 };
+use serde::{Deserialize, Serialize};
 pub use study::{Answer, Comparison, Contender, Question, StudyEvent, StudyRequest};
 
 use crate::domain::{
-    CheckpointId, CropRect, Hit, Label, LabelKey, LabelValue, MatchOptions, PairMatch, PhotoId, Pixels, ProductId,
-    ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId, SearchId, ShelfOptions, SquarePicture,
+    CheckpointId, CropRect, EpsilonStudy, Hit, Label, LabelKey, LabelValue, MatchOptions, Paint, PairMatch, PhotoId,
+    Pixels, ProductId, ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId, SearchId, ShelfOptions,
+    SquarePicture,
 };
 
 pub use super::shelf_types::{ExportFormat, ExportLine, ShelfEvent, ShelfRequest};
@@ -77,6 +79,20 @@ pub enum Request {
         query: QueryId,
         options: MatchOptions,
     },
+    /// What is known of these products; answered by `Event::Products`. The first of a ranking come with it.
+    Products(Vec<ProductId>),
+    /// What a person painted for this query; counts from the next request on that asks for painted marginals.
+    Paint {
+        query: QueryId,
+        paint: Arc<Paint>,
+    },
+    /// What epsilon does to the plan of this photo and to the first ranks; answered by `Event::Epsilon`, the second time
+    /// with the interval. Anything newer that is asked ends it.
+    Epsilon {
+        query: QueryId,
+        photo: PhotoId,
+        options: MatchOptions,
+    },
     /// Why this photo matches; answered by `Event::PlanReady`.
     ShowPlan {
         query: QueryId,
@@ -122,6 +138,12 @@ pub enum Request {
     },
     /// A question about one match, or evidence of it; answered by `Event::Studied`.
     Study(StudyRequest),
+    /// Answered by `Event::Recent`.
+    ListRecent,
+    /// Moves the model; answered by `Event::DeviceReady`.
+    UseDevice {
+        device: DeviceChoice,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,10 +227,16 @@ pub enum Event {
         ranking: Arc<Ranking>,
         products: Arc<BTreeMap<ProductId, ProductRecord>>,
     },
+    /// Those that there are of the ones asked for.
+    Products(Vec<ProductRecord>),
     PlanReady {
         query: QueryId,
         photo: PhotoId,
         plan: Arc<PlanInfo>,
+    },
+    Epsilon {
+        query: QueryId,
+        study: Arc<EpsilonStudy>,
     },
     Thumbnail {
         photo: PhotoId,
@@ -237,6 +265,11 @@ pub enum Event {
     },
     Gallery(GalleryEvent),
     Studied(StudyEvent),
+    /// The projects to come back to, the last one first; also sent when a project was opened.
+    Recent(Vec<RecentProject>),
+    DeviceReady {
+        device: DeviceChoice,
+    },
     /// Something that was asked for cannot be had.
     Failed(Failure),
     /// Something is worth saying, such as photos that were skipped.
@@ -261,6 +294,27 @@ pub struct ProjectSummary {
     pub labels: Arc<LabelState>,
     /// Why nothing can be saved in it, as a sentence.
     pub read_only: Option<String>,
+}
+
+/// Where a person wants the model to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceChoice {
+    /// A GPU where this build and machine have one, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    /// Counted from 0.
+    Gpu(usize),
+}
+
+/// A project that was open before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentProject {
+    pub path: PathBuf,
+    pub name: String,
+    /// Why it cannot be opened now.
+    pub gone: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -357,6 +411,7 @@ pub enum FailureOf {
     Plan(QueryId, PhotoId),
     Study(QueryId, PhotoId),
     Evidence,
+    Epsilon,
     Saving,
     Labels,
     /// Filters, rules, past searches.
@@ -364,6 +419,7 @@ pub enum FailureOf {
     Training,
     Model,
     Layout,
+    Device,
 }
 
 /// What goes on in the background, newest value only.
@@ -374,6 +430,8 @@ pub struct Activity {
     pub training: Option<TrainProgress>,
     /// How far the answer to a question about a match is.
     pub studying: Option<Progress>,
+    /// How far the cells of an earlier layer are read.
+    pub refining: Option<Progress>,
     /// True while a search or a re-ranking is under way.
     pub searching: bool,
     /// Bytes of memory this process holds, where the system tells.

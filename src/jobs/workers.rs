@@ -96,10 +96,12 @@ pub enum StartError {
 #[derive(Default)]
 struct Flags {
     open: StopFlag,
+    device: StopFlag,
     search: StopFlag,
     rank: StopFlag,
     plan: StopFlag,
     study: StopFlag,
+    epsilon: StopFlag,
 }
 
 /// Replaces a flag by a fresh one and sets the old one.
@@ -136,6 +138,8 @@ impl Workers {
             preparing: Latest::new(None),
             training: Latest::new(None),
             studying: Latest::new(None),
+            refining: Latest::new(None),
+            knobs: Default::default(),
             opened: Latest::new(None),
             queries: Mutex::new(QueryBook::default()),
             newest: AtomicU64::new(0),
@@ -145,7 +149,7 @@ impl Workers {
             closing: StopFlag::new(),
             catalogue: CatalogueCache::default(),
             model_dirs,
-            device,
+            device: Latest::new(device),
         });
         let (search_sender, search_jobs) = unbounded();
         let (train_sender, train_jobs) = unbounded();
@@ -175,6 +179,7 @@ impl Workers {
             asked_before: Cell::new(false),
             gallery: gallery_sender,
             unnoted: Cell::new(None),
+            later: Default::default(),
         };
         workers.spawn("search", None, move || search.run(&search_jobs))?;
         let train = TrainThread { shared: Arc::clone(&shared) };
@@ -252,17 +257,26 @@ impl Backend for Workers {
                 // The newest search wins: whatever an older one was at, nobody waits for it.
                 self.shared.newest.fetch_max(request.query.0, Ordering::AcqRel);
                 renew(&mut self.flags.plan);
+                renew(&mut self.flags.epsilon);
                 let stop = renew(&mut self.flags.search);
                 let rank_stop = renew(&mut self.flags.rank);
                 let passage = self.shared.gate.enter();
                 self.to_search(SearchJob::Search { request, stop, rank_stop, passage });
             }
+            Request::Paint { query, paint } => self.shared.knobs.set_paint(query, paint),
+            Request::Epsilon { query, photo, options } => {
+                let stop = renew(&mut self.flags.epsilon);
+                self.to_search(SearchJob::Epsilon { query, photo, options, stop });
+            }
             Request::Rerank { query, options } => {
+                renew(&mut self.flags.epsilon);
                 let stop = renew(&mut self.flags.rank);
                 let passage = self.shared.gate.enter();
                 self.to_search(SearchJob::Rerank { query, options, stop, passage });
             }
+            Request::Products(products) => self.io.push(IoJob::Products { products }),
             Request::ShowPlan { query, photo, options } => {
+                renew(&mut self.flags.epsilon);
                 let stop = renew(&mut self.flags.plan);
                 self.to_search(SearchJob::Plan { query, photo, options, stop });
             }
@@ -302,6 +316,11 @@ impl Backend for Workers {
                     let _ = train.send(TrainJob { stop });
                 }
             }
+            Request::ListRecent => self.io.push(IoJob::ListRecent),
+            Request::UseDevice { device } => {
+                let stop = renew(&mut self.flags.device);
+                self.to_search(SearchJob::UseDevice { device, stop });
+            }
             Request::ReadLayout => self.io.push(IoJob::ReadLayout),
             Request::WriteLayout { text } => self.io.push(IoJob::WriteLayout { text }),
             Request::Gallery(request) => {
@@ -332,6 +351,7 @@ impl Backend for Workers {
             preparing: self.shared.preparing.get(),
             training: self.shared.training.get(),
             studying: self.shared.studying.get(),
+            refining: self.shared.refining.get(),
             searching: self.shared.gate.is_busy(),
             memory_bytes,
         }
@@ -341,7 +361,8 @@ impl Backend for Workers {
 impl Drop for Workers {
     /// Flags first, so that work ends; then the receiver, so that nobody waits for room in it; only then the joining.
     fn drop(&mut self) {
-        for flag in [&self.flags.open, &self.flags.search, &self.flags.rank, &self.flags.plan, &self.flags.study] {
+        let Flags { open, device, search, rank, plan, study, epsilon } = &self.flags;
+        for flag in [open, device, search, rank, plan, study, epsilon] {
             flag.stop();
         }
         self.shared.train_stop.get().stop();

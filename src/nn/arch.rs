@@ -43,6 +43,11 @@ impl Arch {
         }
     }
 
+    /// How many blocks the first `stages` stages have together.
+    pub(super) fn blocks_until(self, stages: usize) -> usize {
+        self.blocks().into_iter().take(stages).sum()
+    }
+
     fn bottleneck(self) -> bool {
         matches!(self, Self::ResNet50 | Self::ResNet101)
     }

@@ -32,6 +32,11 @@ fn cuda(name: &str, _index: usize) -> Result<Device, NnError> {
     Err(NnError::NoCuda { name: name.to_owned() })
 }
 
+/// The name of a GPU, counted from 0.
+pub fn gpu(index: usize) -> String {
+    format!("cuda:{index}")
+}
+
 /// The device as a person reads it, such as "CPU, 2 threads" or "CUDA 0".
 pub fn describe(device: &Device) -> String {
     match device.location() {

@@ -15,6 +15,8 @@ use super::ops::{self, ConvSpec};
 use super::regrid::Regrid;
 use crate::domain::{CheckpointId, Grid};
 
+mod layers;
+
 /// Cells along one side that a grid may have at most.
 const LARGEST_GRID: usize = 64;
 /// Below this length a vector counts as zero and stays it.

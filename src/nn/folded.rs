@@ -88,8 +88,13 @@ impl FoldedResNet {
 
     /// The last map `[N, C, h, w]` of images `[N, 3, H, W]`.
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {
+        self.features_after(x, self.blocks.len())
+    }
+
+    /// The map after the first `blocks` blocks.
+    pub fn features_after(&self, x: &Tensor, blocks: usize) -> Result<Tensor> {
         let mut y = ops::max_pool2d(&self.stem.forward(x, true, None)?, 3, 2, 1)?;
-        for block in &self.blocks {
+        for block in self.blocks.iter().take(blocks) {
             y = block.forward(y)?;
         }
         Ok(y)

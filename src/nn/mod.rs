@@ -31,4 +31,5 @@ pub use encoder::{CellFeatures, Encoder};
 pub use error::NnError;
 pub use params::{Init, LoadReport, Param, ParamSpec, Params, WrongShape};
 pub use pooled::{PooledBackbone, PooledFeatures};
+pub use regrid::Regrid;
 pub use resnet::ResNet;

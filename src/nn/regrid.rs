@@ -7,7 +7,7 @@ use crate::domain::Grid;
 
 /// The matrix `[cells of the new grid, cells of the map]`.
 #[derive(Clone, Debug)]
-pub(super) struct Regrid {
+pub struct Regrid {
     matrix: Vec<f32>,
     from: usize,
     to: usize,

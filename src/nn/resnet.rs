@@ -94,6 +94,13 @@ impl ResNet {
         Ok(y)
     }
 
+    /// The map after the first `blocks` blocks, to hold the folded network's against.
+    #[cfg(test)]
+    pub(super) fn features_after(&self, x: &Tensor, blocks: usize, mode: Mode) -> Result<Tensor> {
+        let stem = ops::max_pool2d(&self.stem.forward_relu(x, None, mode)?, 3, 2, 1)?;
+        self.blocks.iter().take(blocks).try_fold(stem, |y, block| block.forward(&y, mode))
+    }
+
     pub fn out_channels(&self) -> usize {
         self.out_channels
     }

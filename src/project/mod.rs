@@ -31,6 +31,6 @@ pub use gallery::CatalogueDiff;
 pub use history::History;
 pub use paths::{Paths, data_dir, sample_dir, write_beside};
 pub use photos::{MissingPhotos, PhotoRow};
-pub use session::Session;
+pub use session::{Recent, Session};
 pub use shelf::{ShelfEdit, ShelfHistory, Undone};
 pub use store::{Counts, Project};

@@ -15,9 +15,29 @@ use super::paths::{data_dir, write_beside};
 pub struct Session {
     /// The project that was open last.
     pub project: Option<PathBuf>,
+    /// Those that were open before, the last one first.
+    pub recent: Vec<Recent>,
 }
 
+/// A project to come back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recent {
+    pub path: PathBuf,
+    pub name: String,
+}
+
+/// How many projects are kept to come back to.
+const RECENT: usize = 8;
+
 impl Session {
+    /// A project was opened: it is the one to come back to, and the first of the recent ones.
+    pub fn opened(&mut self, path: PathBuf, name: String) {
+        self.recent.retain(|recent| recent.path != path);
+        self.recent.insert(0, Recent { path: path.clone(), name });
+        self.recent.truncate(RECENT);
+        self.project = Some(path);
+    }
+
     pub fn load() -> Self {
         Self::load_from(&data_dir())
     }

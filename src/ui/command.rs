@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::compose::{QueryAction, QueryCommand};
+use super::desk::Desk;
 use super::fonts::icon;
 use super::gallery::GalleryCommand;
 use super::inspect::{PlanAction, PlanCommand};
+use super::keys::{Keymap, printed};
 use super::layout::{Layout, Pane};
 use super::shelf::ShelfCommand;
 use super::state::{Pointed, Ribbons, View};
@@ -29,11 +31,13 @@ pub enum Command {
     CompareWith(super::state::Baseline),
     Select(PhotoId),
     PointAt(Option<Pointed>),
+    Paint(super::painting::PaintCommand),
     Mark(Mark),
     UseModel(CheckpointId),
     CloseNotice(u64),
     /// The answer to `Session::path_wanted`.
     PathTyped(String),
+    Desk(Desk),
     SetLayout(Box<Layout>),
     ShowPane(Pane),
     Gallery(GalleryCommand),
@@ -97,9 +101,13 @@ pub enum Action {
     StopStudy,
     ClearRegion,
     SaveEvidence,
+    ShowHistory,
+    Palette,
+    Preferences,
+    EarlierSearch,
+    LaterSearch,
     Plan(PlanAction),
     Query(QueryAction),
-    ShowHistory,
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -150,12 +158,16 @@ const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
+const fn alt(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, key)
+}
+
 const fn ctrl_shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
 }
 
 impl Action {
-    pub const ALL: [Self; 69] = [
+    pub const ALL: [Self; 73] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -206,6 +218,11 @@ impl Action {
         Self::StopStudy,
         Self::ClearRegion,
         Self::SaveEvidence,
+        Self::ShowHistory,
+        Self::Palette,
+        Self::Preferences,
+        Self::EarlierSearch,
+        Self::LaterSearch,
         Self::Plan(PlanAction::ShowRibbons),
         Self::Plan(PlanAction::ShowColours),
         Self::Plan(PlanAction::ShowHeat),
@@ -224,7 +241,6 @@ impl Action {
         Self::Query(QueryAction::AddPhoto),
         Self::Query(QueryAction::Like),
         Self::Query(QueryAction::Dislike),
-        Self::ShowHistory,
     ];
 
     pub fn entry(self) -> Entry {
@@ -271,7 +287,7 @@ impl Action {
             Self::PreviousResult => entry(
                 "Previous result",
                 "Show the product before",
-                icon::CARET_RIGHT,
+                icon::CARET_LEFT,
                 Group::Results,
                 const { &[key(Key::ArrowLeft)] },
             ),
@@ -361,6 +377,34 @@ impl Action {
                 icon::X,
                 Group::Window,
                 const { &[key(Key::Escape)] },
+            ),
+            Self::Palette => entry(
+                "Search commands…",
+                "Find anything that can be done by some of its letters",
+                icon::SEARCH,
+                Group::Window,
+                const { &[ctrl(Key::K), ctrl(Key::P)] },
+            ),
+            Self::Preferences => entry(
+                "Preferences…",
+                "Theme, size, memory, device, layout and keys",
+                icon::GEAR,
+                Group::Window,
+                const { &[ctrl(Key::Comma)] },
+            ),
+            Self::EarlierSearch => entry(
+                "Earlier search",
+                "Show the search before again: its photo, part and settings",
+                icon::ARROW_LEFT,
+                Group::Photo,
+                const { &[alt(Key::ArrowLeft)] },
+            ),
+            Self::LaterSearch => entry(
+                "Later search",
+                "Show the search again that was gone back from",
+                icon::ARROW_RIGHT,
+                Group::Photo,
+                const { &[alt(Key::ArrowRight)] },
             ),
             Self::SaveLayout => entry(
                 "Save layout",
@@ -554,21 +598,7 @@ impl Action {
 
     /// The key that is printed on buttons.
     pub fn key_text(self, ctx: &egui::Context) -> Option<String> {
-        let shortcut = self.entry().shortcuts.first()?;
-        Some(match shortcut.logical_key {
-            Key::Questionmark => "?".to_owned(),
-            Key::Escape => "Esc".to_owned(),
-            Key::OpenBracket => "[".to_owned(),
-            Key::CloseBracket => "]".to_owned(),
-            Key::Backslash => "\\".to_owned(),
-            Key::Plus => "+".to_owned(),
-            Key::Minus => "−".to_owned(),
-            Key::ArrowRight => "→".to_owned(),
-            Key::ArrowLeft => "←".to_owned(),
-            Key::ArrowDown => "↓".to_owned(),
-            Key::ArrowUp => "↑".to_owned(),
-            _ => ctx.format_shortcut(shortcut),
-        })
+        Keymap::first(ctx, self).map(|shortcut| printed(ctx, &shortcut))
     }
 
     /// What a button says while the pointer rests on it.
@@ -583,50 +613,9 @@ impl Action {
     }
 }
 
-/// Takes the shortcuts that were pressed out of the input, the more specific ones first.
-///
-/// `arrows_taken` says that a focused widget, such as a slider, uses the arrow keys itself.
-pub fn take_shortcuts(ctx: &egui::Context, arrows_taken: bool) -> Vec<Action> {
-    if ctx.text_edit_focused() {
-        return Vec::new();
-    }
-    // Before the pass only the memory knows.
-    let menu_open = ctx.any_popup_open() || egui::Popup::is_any_open(ctx);
-    let mut all: Vec<(KeyboardShortcut, Action)> = Action::ALL
-        .into_iter()
-        .filter(|action| !(action.moves_through_results() && arrows_taken))
-        // An open menu has the keyboard; it closes itself on Esc.
-        .filter(|_| !menu_open)
-        .flat_map(|action| action.entry().shortcuts.iter().map(move |&shortcut| (shortcut, action)))
-        .collect();
-    all.sort_by_key(|(shortcut, _)| std::cmp::Reverse([shortcut.modifiers.shift, shortcut.modifiers.command]));
-    ctx.input_mut(|input| {
-        let plain = input.modifiers.is_none() || input.modifiers.shift_only();
-        all.into_iter()
-            // A plain letter with Ctrl or Alt held is another key.
-            .filter(|(shortcut, _)| shortcut.modifiers.any() || plain)
-            .filter(|(shortcut, _)| input.consume_shortcut(shortcut))
-            .map(|(_, action)| action)
-            .collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_two_actions_share_a_shortcut_and_none_is_egui_s_zoom() {
-        let mut seen = std::collections::HashMap::new();
-        for action in Action::ALL {
-            for shortcut in action.entry().shortcuts {
-                let key = (shortcut.modifiers.command, shortcut.modifiers.shift, shortcut.logical_key);
-                assert_eq!(seen.insert(key, action), None, "{action:?}");
-                let zooms = matches!(shortcut.logical_key, Key::Plus | Key::Minus | Key::Equals | Key::Num0);
-                assert!(!(zooms && shortcut.modifiers.command), "{action:?}");
-            }
-        }
-    }
 
     #[test]
     fn the_table_names_every_action_once() {

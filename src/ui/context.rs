@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 
 use super::command::{Action, Command};
+use super::keys::Scope;
 use super::state::{Pointed, Prefs, Session};
 use super::thumbs::Thumbs;
 use super::tokens::Tokens;
+use crate::domain::ProductId;
 use crate::jobs::types::Activity;
 
 pub struct Ctx<'a> {
@@ -23,6 +25,9 @@ pub struct Ctx<'a> {
     commands: RefCell<Vec<Command>>,
     arrows_taken: Cell<bool>,
     columns: Cell<usize>,
+    products: RefCell<Vec<ProductId>>,
+    near_end: Cell<bool>,
+    scope: Cell<Option<Scope>>,
     pointed: Cell<Option<Pointed>>,
     walked: Cell<Option<Pointed>>,
 }
@@ -34,6 +39,12 @@ pub struct Asked {
     pub arrows_taken: bool,
     /// How many results stand side by side; 0 where none were drawn.
     pub columns: usize,
+    /// Products in view of which nothing is known yet.
+    pub products: Vec<ProductId>,
+    /// The view comes near the end of the results that are here.
+    pub near_end: bool,
+    /// Where the keyboard focus is, for the shortcuts that count only there.
+    pub scope: Option<Scope>,
     /// The cell under the pointer, else the one under the keyboard's cursor.
     pub pointed: Option<Pointed>,
 }
@@ -60,6 +71,9 @@ impl<'a> Ctx<'a> {
             commands: RefCell::default(),
             arrows_taken: Cell::new(false),
             columns: Cell::new(0),
+            products: RefCell::default(),
+            near_end: Cell::new(false),
+            scope: Cell::new(None),
             pointed: Cell::new(None),
             walked: Cell::new(None),
         }
@@ -78,8 +92,23 @@ impl<'a> Ctx<'a> {
         self.arrows_taken.set(true);
     }
 
+    /// A product in view is not known yet.
+    pub fn want_product(&self, product: &ProductId) {
+        self.products.borrow_mut().push(product.clone());
+    }
+
+    /// The view comes near the end of the results that are here.
+    pub fn near_end(&self) {
+        self.near_end.set(true);
+    }
+
     pub fn set_columns(&self, columns: usize) {
         self.columns.set(columns);
+    }
+
+    /// The part of the window that is drawn now holds the keyboard focus.
+    pub fn set_scope(&self, scope: Scope) {
+        self.scope.set(Some(scope));
     }
 
     /// The pointer is on a cell; every view of the plan shows it, for as long as somebody says so in each frame.
@@ -97,6 +126,9 @@ impl<'a> Ctx<'a> {
             commands: self.commands.into_inner(),
             arrows_taken: self.arrows_taken.get(),
             columns: self.columns.get(),
+            products: self.products.into_inner(),
+            near_end: self.near_end.get(),
+            scope: self.scope.get(),
             pointed: self.pointed.get().or(self.walked.get()),
         }
     }

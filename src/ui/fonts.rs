@@ -10,9 +10,12 @@ use super::tokens;
 /// Code points of the icons that are used, by Phosphor's names.
 pub mod icon {
     pub const ARROW_DOWN: &str = "\u{e03e}";
+    pub const ARROW_LEFT: &str = "\u{e058}";
+    pub const ARROW_RIGHT: &str = "\u{e06c}";
     pub const ARROW_UP: &str = "\u{e08e}";
     pub const BROKEN: &str = "\u{e7a8}";
     pub const CARET_DOWN: &str = "\u{e136}";
+    pub const CARET_LEFT: &str = "\u{e138}";
     pub const CARET_RIGHT: &str = "\u{e13a}";
     pub const CHECK: &str = "\u{e182}";
     pub const CHECK_CIRCLE: &str = "\u{e184}";
@@ -22,6 +25,7 @@ pub mod icon {
     pub const FLAME: &str = "\u{e624}";
     pub const FLOPPY: &str = "\u{e248}";
     pub const FOLDER: &str = "\u{e256}";
+    pub const GEAR: &str = "\u{e270}";
     pub const GRID: &str = "\u{e296}";
     pub const HANGER: &str = "\u{e7fe}";
     pub const HALF: &str = "\u{e18c}";
@@ -34,6 +38,7 @@ pub mod icon {
     pub const PLUS: &str = "\u{e3d4}";
     pub const REDO: &str = "\u{e036}";
     pub const RIBBONS: &str = "\u{e6ec}";
+    pub const SEARCH: &str = "\u{e30c}";
     pub const SLIDERS: &str = "\u{e434}";
     pub const STOP: &str = "\u{e46c}";
     pub const SUN: &str = "\u{e472}";
@@ -116,9 +121,14 @@ mod tests {
             }
             let icons = [
                 icon::ARROW_DOWN,
+                icon::ARROW_LEFT,
+                icon::ARROW_RIGHT,
                 icon::ARROW_UP,
+                icon::GEAR,
+                icon::SEARCH,
                 icon::BROKEN,
                 icon::CARET_DOWN,
+                icon::CARET_LEFT,
                 icon::CARET_RIGHT,
                 icon::CHECK,
                 icon::CHECK_CIRCLE,

@@ -4,11 +4,15 @@
 pub mod command;
 pub mod compose;
 pub mod context;
+pub mod desk;
 pub mod figures;
 pub mod fonts;
+pub mod fuzzy;
 pub mod gallery;
 pub mod inspect;
+pub mod keys;
 pub mod layout;
+pub mod painting;
 pub mod panels;
 pub mod shelf;
 pub mod state;
@@ -42,4 +46,6 @@ pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
     panels::notices::notices_ui(ui, ctx);
     panels::shortcuts::shortcuts_ui(ui, ctx);
     panels::path_sheet::path_sheet_ui(ui, ctx);
+    panels::preferences::preferences_ui(ui, ctx);
+    panels::palette::palette_ui(ui, ctx);
 }

@@ -15,10 +15,14 @@ use super::shelf::{ShelfState, Shown};
 use crate::domain::{
     CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Recipe,
 };
-use crate::jobs::types::{Dialog, Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport};
+use crate::jobs::types::{
+    DeviceChoice, Dialog, Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport,
+};
 use crate::render::PlanScene;
 use crate::ui::tokens::MORPH_SECS;
 
+use super::desk::DeskState;
+use super::keys::Keymap;
 use super::layout::Layout;
 
 /// How a person likes the window; kept between sessions.
@@ -29,6 +33,12 @@ pub struct Prefs {
     pub reduced_motion: bool,
     pub ribbons: Ribbons,
     pub view: View,
+    pub keys: Keymap,
+    /// Size of everything, 1 = as the system says.
+    pub scale: f32,
+    /// Megabytes that the program is to hold at most.
+    pub memory_mb: u32,
+    pub device: DeviceChoice,
     pub inspect: Inspect,
 }
 
@@ -39,6 +49,10 @@ impl Default for Prefs {
             reduced_motion: false,
             ribbons: Ribbons::default(),
             view: View::default(),
+            keys: Keymap::default(),
+            scale: 1.0,
+            memory_mb: 2048,
+            device: DeviceChoice::Auto,
             inspect: Inspect::default(),
         }
     }
@@ -91,6 +105,8 @@ pub enum Baseline {
     Global,
     /// The order that the former model gave.
     FormerModel,
+    /// The order before anything was painted.
+    Unpainted,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -169,12 +185,16 @@ pub struct Session {
     pub pointed: Option<Pointed>,
     pub zoom: Zoom,
     pub baseline: Baseline,
+    pub brush: super::painting::Brush,
+    /// What epsilon does to the shown plan and to the first ranks.
+    pub epsilon: Option<Arc<crate::domain::EpsilonStudy>>,
     pub hovering: Option<Hovering>,
     pub notices: Vec<Notice>,
     pub last_training: Option<Arc<TrainReport>>,
     pub shortcuts_open: bool,
     /// A path that the person is asked for where the system has no file dialog.
     pub path_wanted: Option<PathWanted>,
+    pub desk: DeskState,
     pub layout: Layout,
     /// The layout that the person put aside.
     pub saved_layout: Option<Layout>,
@@ -213,6 +233,8 @@ pub struct Query {
     pub slid_at: f64,
     /// Rank (from 1) of each photo with the model before the last training.
     pub former_ranks: Option<HashMap<PhotoId, usize>>,
+    /// What a person painted for this query.
+    pub painting: super::painting::Painting,
     /// What is done to the photo, and what is added to it.
     pub recipe: Recipe,
     pub also: Vec<QueryPhoto>,
@@ -263,6 +285,7 @@ impl Query {
             slid_from: HashMap::new(),
             slid_at: f64::NEG_INFINITY,
             former_ranks: None,
+            painting: super::painting::Painting::default(),
             recipe: Recipe::default(),
             also: Vec::new(),
             example_names: HashMap::new(),

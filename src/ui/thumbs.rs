@@ -40,6 +40,8 @@ pub struct Thumbs {
     wanted: RefCell<Vec<Key>>,
     frame: u64,
     bytes: usize,
+    /// `None` before anybody said.
+    budget_bytes: Option<usize>,
     in_flight: usize,
 }
 
@@ -102,7 +104,7 @@ impl Thumbs {
             Some(State::Ready { bytes, .. }) => self.bytes = self.bytes.saturating_sub(bytes),
             Some(State::Broken(_)) | None => {}
         }
-        self.shrink(BUDGET_BYTES);
+        self.shrink(self.budget_bytes());
     }
 
     fn shrink(&mut self, budget_bytes: usize) {
@@ -123,7 +125,17 @@ impl Thumbs {
 
     /// Another project has other photos under the same names.
     pub fn clear(&mut self) {
-        *self = Self { frame: self.frame, ..Self::default() };
+        *self = Self { frame: self.frame, budget_bytes: self.budget_bytes, ..Self::default() };
+    }
+
+    /// The most bytes of textures that are to be held; what is on screen is held in any case.
+    pub fn budget_bytes(&self) -> usize {
+        self.budget_bytes.unwrap_or(BUDGET_BYTES)
+    }
+
+    pub fn set_budget(&mut self, bytes: usize) {
+        self.budget_bytes = Some(bytes);
+        self.shrink(bytes);
     }
 
     /// Bytes of textures that are held.

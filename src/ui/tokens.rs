@@ -53,6 +53,10 @@ pub mod size {
     pub const EXAMPLE: f32 = 104.0;
     pub const NOTICE: f32 = 360.0;
     pub const SHEET: f32 = 640.0;
+    pub const PALETTE: f32 = 600.0;
+    pub const PALETTE_LIST: f32 = 396.0;
+    pub const PALETTE_ROW: f32 = 30.0;
+    pub const SEARCH_FIELD: f32 = 226.0;
     pub const WELCOME: f32 = 720.0;
     pub const PLAN_GAP_SHARE: f32 = 0.16;
     pub const PLAN_SIDE_MAX: f32 = 620.0;
@@ -213,6 +217,11 @@ impl Tokens {
         }
     }
 
+    /// Over the window while the palette is open; lighter than under a sheet, since results show through.
+    pub fn veil_soft(&self) -> Color32 {
+        Color32::from_black_alpha(if self.dark { 96 } else { 48 })
+    }
+
     pub fn hairline(&self) -> Stroke {
         Stroke::new(size::HAIR, self.line)
     }
@@ -270,6 +279,11 @@ pub fn small_strong() -> FontId {
 
 pub fn title() -> FontId {
     FontId::new(text::TITLE, semibold())
+}
+
+/// What is typed into the palette.
+pub fn title_plain() -> FontId {
+    FontId::new(text::TITLE, FontFamily::Proportional)
 }
 
 pub fn hero() -> FontId {

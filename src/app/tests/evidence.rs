@@ -7,7 +7,7 @@ use egui::{Key, Modifiers};
 
 use super::fake;
 use super::stage::Staged;
-use crate::domain::{MatchOptions, QueryId};
+use crate::domain::{MatchOptions, QueryEdit, QueryId};
 use crate::jobs::{
     CheckState, Dialog, Event, EvidenceCheck, EvidenceDecision, EvidenceModel, EvidencePhoto, EvidenceRank,
     EvidenceRecord, EvidenceReport, Failure, FailureOf, Request, StudyEvent, StudyRequest,
@@ -28,7 +28,7 @@ pub fn report(edited: bool) -> EvidenceReport {
     } else {
         check("Street photo", CheckState::Passes, "query.jpg is as it was written")
     };
-    let photo = |name: &str, crop| EvidencePhoto { name: name.into(), photo: None, crop };
+    let photo = |name: &str, crop| EvidencePhoto { name: name.into(), photo: None, edit: QueryEdit::default(), crop };
     EvidenceReport {
         path: "/tmp/tram-p002_0.seamline".into(),
         record: EvidenceRecord {

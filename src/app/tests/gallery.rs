@@ -7,10 +7,12 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::fake;
 use super::stage::Staged;
-use crate::domain::{GalleryChange, IntakeReport, Progress, SkipReason, Skipped};
+use crate::domain::{GalleryChange, IntakeReport, Progress, ShelfOptions, SkipReason, Skipped, Stage};
 use crate::jobs::{
     Activity, Dialog, Event, GalleryEvent, GalleryRequest, GalleryState, ProjectSummary, QueryPhoto, Request,
+    ShelfRequest,
 };
+use crate::ui::Command;
 
 fn skipped(number: usize) -> Skipped {
     let (file, line, reason, sentence) = match number % 3 {
@@ -174,6 +176,48 @@ fn a_project_that_is_open_elsewhere_says_so_beside_its_name() {
     assert!(stage.sees("Read-only"));
     stage.tell(Event::ProjectOpened(Arc::new(fake::project())));
     assert!(!stage.sees("Read-only"));
+}
+
+#[test]
+fn scrolling_towards_the_end_asks_once_for_more_and_moves_nothing() {
+    let mut stage = Staged::ready();
+    stage.search_through(200);
+    let query = stage.query();
+    let first = stage.harness.get_by_label_contains("Rank 1:").rect();
+    assert!(stage.asked_for().is_empty(), "the end is far away");
+    stage.obey(Command::Select(fake::photo(150)));
+    let options = stage.options();
+    let shelf = ShelfOptions::default();
+    let more = Request::Shelf(ShelfRequest::Arrange { query, options, shelf, limit: 1600 });
+    assert_eq!(stage.asked_for().iter().filter(|request| **request == more).count(), 1);
+    stage.tell(fake::ranked(query, Stage::Structural, options, 900));
+    assert!(stage.sees_part("900 results"));
+    assert_eq!(stage.harness.state().session().query.as_ref().unwrap().selected, Some(fake::photo(150)));
+    stage.obey(Command::Select(fake::photo(880)));
+    let asked = stage.asked_for();
+    assert!(
+        !asked.iter().any(|request| matches!(request, Request::Shelf(ShelfRequest::Arrange { .. }))),
+        "fewer came than were wanted: {asked:?}"
+    );
+    stage.obey(Command::Select(fake::photo(2)));
+    assert_eq!(stage.harness.get_by_label_contains("Rank 1:").rect().size(), first.size());
+}
+
+#[test]
+fn products_that_come_into_view_are_asked_about_once() {
+    let mut stage = Staged::searched();
+    let (query, options) = (stage.query(), stage.options());
+    let Event::Ranked { ranking, .. } = fake::ranked(query, Stage::Structural, options, 60) else { panic!() };
+    stage.tell(Event::Ranked { query, ranking, products: Arc::default() });
+    let asked = stage.asked_for();
+    let Some(Request::Products(wanted)) = asked.iter().find(|request| matches!(request, Request::Products(_))) else {
+        panic!("{asked:?}")
+    };
+    assert!(wanted.contains(&fake::product(2).product) && wanted.len() < 60, "{wanted:?}");
+    assert!(!stage.sees_part("Rank 1: Sailor tee"));
+    stage.tell(Event::Products(vec![fake::product(2)]));
+    assert!(stage.sees_part("Rank 1: Sailor tee"));
+    assert!(!stage.asked_for().iter().any(|request| matches!(request, Request::Products(_))), "asked already");
 }
 
 #[test]

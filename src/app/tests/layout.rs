@@ -67,8 +67,9 @@ fn a_layout_is_put_aside_and_come_back_to_and_the_default_is_never_lost() {
     let mut stage = Staged::searched();
     let first = border(&stage, BORDER).center();
     stage.drag(first, first + Vec2::new(40.0, 0.0));
-    stage.click("Settings");
+    stage.click("Preferences…");
     stage.click("Save layout");
+    stage.press(Key::Escape);
     assert!(stage.sees("The layout is saved"));
     let saved = border(&stage, BORDER).center();
     stage.drag(saved, saved + Vec2::new(50.0, 0.0));
@@ -137,6 +138,7 @@ fn a_pane_moves_to_where_its_edge_is_dragged() {
     stage.drag(grip, middle);
     assert!(stage.harness.query_all_by_role_and_label(Role::Tab, "Corrections").count() == 1);
     assert!(!written(&stage).is_empty());
+    assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Results").count(), 1);
     stage.obey(Command::Act(Action::ResetLayout));
     assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Corrections").count(), 0);
 }

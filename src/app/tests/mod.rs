@@ -4,11 +4,14 @@
 mod compose;
 pub mod fake;
 mod gallery;
+mod knobs;
 pub mod stage;
 mod views;
 
 mod corrections;
+mod desk;
 mod evidence;
+mod keys;
 mod layout;
 mod photos;
 mod plans;

@@ -32,7 +32,7 @@ fn file(path: &str) -> QueryPhoto {
 #[test]
 fn the_layout_and_the_project_of_last_time_are_asked_for_at_the_start() {
     let stage = Staged::empty();
-    assert_eq!(stage.asked(), [Request::ReadLayout, Request::OpenProject { path: None }]);
+    assert_eq!(stage.asked(), [Request::ReadLayout, Request::ListRecent, Request::OpenProject { path: None }]);
 }
 
 #[test]

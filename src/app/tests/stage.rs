@@ -148,9 +148,12 @@ impl Staged {
         std::mem::take(&mut self.wire.borrow_mut().asked)
     }
 
-    /// As `asked`, without thumbnails, which depend on the layout.
+    /// As `asked`, without thumbnails, which depend on the layout, and epsilon's study, which follows every settled order.
     pub fn asked_for(&self) -> Vec<Request> {
-        self.asked().into_iter().filter(|request| !matches!(request, Request::Thumbnail { .. })).collect()
+        self.asked()
+            .into_iter()
+            .filter(|request| !matches!(request, Request::Thumbnail { .. } | Request::Epsilon { .. }))
+            .collect()
     }
 
     /// The one search that was asked for.

@@ -1,5 +1,6 @@
 mod building;
 mod files;
+mod knobs;
 mod searching;
 mod shelf;
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Evidence, EvidenceError};
 use crate::data;
-use crate::domain::{CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, QueryId, Recipe};
+use crate::domain::{CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, QueryEdit, QueryId};
 use crate::jobs::JobError;
 use crate::jobs::searcher::{SearchThread, engine_of};
 use crate::jobs::types::{
@@ -44,10 +44,8 @@ impl SearchThread {
     ) -> Result<Draft, JobError> {
         let plan = self.plan(query, photo, options)?;
         let kept = self.kept(query)?;
-        if kept.recipe != Recipe::default() || !kept.also.is_empty() {
-            // The file holds one photo as it was filed, from which everything is worked out anew.
-            return Err(JobError::ComposedQuery);
-        }
+        // The file holds one photo, from which everything is worked out anew.
+        kept.one_photo("evidence files")?;
         let opened = self.shared.opened()?;
         let engine = engine_of(&kept, &opened);
         let gallery = data::decode::read_file(&opened.paths.photo(photo))?;
@@ -74,9 +72,10 @@ impl SearchThread {
             query: EvidencePhoto {
                 name: kept.source.name.clone(),
                 photo: query_row,
+                edit: kept.recipe.edit,
                 crop: (kept.crop != whole).then_some(kept.crop),
             },
-            gallery: EvidencePhoto { name, photo: Some(photo.clone()), crop: part },
+            gallery: EvidencePhoto { name, photo: Some(photo.clone()), edit: QueryEdit::default(), crop: part },
             product: plan.product.clone(),
             model: model(&engine.model),
             options,

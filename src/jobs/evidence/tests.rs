@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::container::{self, Role};
 use super::*;
-use crate::domain::{CropRect, MatchOptions, PhotoId, ProductId, ProductRecord};
+use crate::domain::{CropRect, MatchOptions, PhotoId, ProductId, ProductRecord, QueryEdit};
 use crate::jobs::types::{CheckState, EvidenceModel, EvidencePhoto, EvidenceRank};
 use crate::ot::{Cells, explain_pair};
 
@@ -37,9 +37,15 @@ fn record() -> EvidenceRecord {
         query: EvidencePhoto {
             name: "tram.PNG".to_owned(),
             photo: None,
+            edit: QueryEdit { quarter_turns: 1, flipped: true },
             crop: Some(CropRect::new(2.0, 3.0, 20.0, 24.5)),
         },
-        gallery: EvidencePhoto { name: "p1_0.png".to_owned(), photo: Some(PhotoId::new("shop/p1_0.png")), crop: None },
+        gallery: EvidencePhoto {
+            name: "p1_0.png".to_owned(),
+            photo: Some(PhotoId::new("shop/p1_0.png")),
+            edit: QueryEdit::default(),
+            crop: None,
+        },
         product: ProductRecord {
             product: ProductId::new("p1"),
             name: "Breton long sleeve".to_owned(),

@@ -95,7 +95,8 @@ fn whole(contents: &Contents, role: Role) -> EvidenceCheck {
 /// The photo, upright. One that cannot be read fails its check.
 fn photo(contents: &Contents, role: Role, about: &EvidencePhoto, checks: &mut [EvidenceCheck]) -> Option<RgbImage> {
     let part = contents.parts.get(&role)?;
-    let decoded = data::decode_bytes(&part.bytes, &shortened(&part.name)).and_then(|photo| match about.crop {
+    let decoded = data::decode_bytes(&part.bytes, &shortened(&part.name));
+    let decoded = decoded.map(|photo| data::turned(photo, about.edit)).and_then(|photo| match about.crop {
         Some(crop) => data::check_crop(&photo, crop, &shortened(&part.name)).map(|_| photo),
         None => Ok(photo),
     });

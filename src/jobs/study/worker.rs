@@ -65,10 +65,11 @@ impl StudyThread {
             StudyJob::Open { path } => shared.attempt(FailureOf::Evidence, || {
                 self.progress(Some(Progress { what: "Checking evidence", done: 0, total: 0 }));
                 let opened = shared.opened.get();
+                let device = shared.device.get();
                 let known = evidence::Known {
                     engine: opened.as_ref().map(|opened| opened.engine.get()),
                     models: opened.map(|opened| evidence::models(Some(&opened.project()), &shared.model_dirs)),
-                    device: &shared.device,
+                    device: &device,
                 };
                 match evidence::open(&path, known) {
                     Ok(report) => shared.events.send(Event::Studied(StudyEvent::Evidence(Arc::new(report)))).map(Ok),

@@ -3,11 +3,11 @@
 use std::fs;
 use std::sync::Arc;
 
-use super::{Machine, Window, street};
-use crate::domain::{MatchOptions, PhotoId, QueryId};
+use super::{Machine, Window, shop, street};
+use crate::domain::{CropRect, MatchOptions, PhotoId, QueryEdit, QueryId, Recipe};
 use crate::jobs::{
-    Backend, CheckState, Event, EvidenceReport, FailureOf, Mark, QueryPhoto, Request, StudyEvent, StudyRequest,
-    evidence,
+    Backend, CheckState, Event, EvidenceReport, FailureOf, Mark, QueryPhoto, Question, Request, SearchRequest,
+    StudyEvent, StudyRequest, evidence,
 };
 
 fn searched(window: &mut Window) -> (QueryId, PhotoId) {
@@ -120,4 +120,59 @@ fn a_file_that_is_no_evidence_is_one_sentence_and_the_window_goes_on() {
     });
     assert_eq!(failure.of, FailureOf::Saving);
     assert!(window.workers.activity().studying.is_none());
+}
+
+#[test]
+fn evidence_of_a_turned_photo_verifies_and_of_several_is_refused_as_are_questions() {
+    let machine = Machine::with_sample();
+    let mut window = machine.start();
+    window.open(None);
+    let edit = QueryEdit { quarter_turns: 3, flipped: true };
+    let request = |query, recipe, also| SearchRequest {
+        query: QueryId(query),
+        photo: QueryPhoto::Project(street(4)),
+        crop: Some(CropRect::new(4.0, 6.0, 40.0, 30.0)),
+        options: MatchOptions { rerank: 6, ..MatchOptions::default() },
+        limit: 10,
+        shelf: Default::default(),
+        again: None,
+        recipe,
+        also,
+    };
+    let best = |window: &mut Window, request: SearchRequest| {
+        let query = request.query;
+        window.ask(Request::Search(request));
+        window.wait(|event| match event {
+            Event::Ranked { query: of, ranking, .. } if *of == query => {
+                (ranking.stage == crate::domain::Stage::Structural).then(|| ranking.hits[0].photo.clone())
+            }
+            Event::Failed(failure) => panic!("{failure:?}"),
+            _ => None,
+        })
+    };
+    let options = MatchOptions { rerank: 6, ..MatchOptions::default() };
+    let photo = best(&mut window, request(1, Recipe { edit, ..Recipe::default() }, Vec::new()));
+    let path = machine.dir.path().join("turned.seamline");
+    let save = |query, photo: &PhotoId| {
+        let (photo, path) = (photo.clone(), path.clone());
+        Request::Study(StudyRequest::SaveEvidence { query: QueryId(query), photo, options, path })
+    };
+    window.ask(save(1, &photo));
+    window.wait(|event| matches!(event, Event::Saved { .. }).then_some(()));
+    let report = opened(&mut window, &path);
+    assert!(report.checks.iter().all(|check| check.state == CheckState::Passes), "{:?}", report.checks);
+    assert_eq!(report.record.query.edit, edit);
+
+    let liked = Recipe { liked: vec![shop(3)], ..Recipe::default() };
+    let photo = best(&mut window, request(2, liked, Vec::new()));
+    window.ask(save(2, &photo));
+    let question = Question::Faithfulness;
+    window.ask(Request::Study(StudyRequest::Ask { query: QueryId(2), photo, options, question }));
+    for _ in 0..2 {
+        let failure = window.wait(|event| match event {
+            Event::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        });
+        assert!(failure.sentence.contains("take back added photos and likes first"), "{}", failure.sentence);
+    }
 }

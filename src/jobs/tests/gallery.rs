@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Machine, Window};
-use crate::domain::{GalleryChange, MatchOptions, ProductId, QueryId, Ranking, SkipReason, Stage, StopFlag};
+use crate::domain::{
+    GalleryChange, MatchOptions, ProductId, QueryId, Ranking, ShelfOptions, SkipReason, Stage, StopFlag,
+};
 use crate::jobs::{
-    Event, FailureOf, GalleryEvent, GalleryRequest, GalleryState, JobError, Mark, QueryPhoto, Request, intake,
+    Event, FailureOf, GalleryEvent, GalleryRequest, GalleryState, JobError, Mark, QueryPhoto, Request, ShelfRequest,
+    intake,
 };
 use crate::project::Project;
 
@@ -279,6 +282,33 @@ fn a_second_window_reads_and_says_why_it_changes_nothing() {
             assert!(matches!(failure.of, FailureOf::Labels | FailureOf::Model), "{failure:?}");
         }
     }
+}
+
+#[test]
+fn a_ranking_grows_on_demand_and_products_are_told_when_asked_for() {
+    let machine = Machine::new();
+    let folder = folder_with(&machine, 14);
+    let mut window = machine.start();
+    window.open(Some(folder.clone()));
+    window.indexed(14);
+    let query = window.search(1, QueryPhoto::File(folder.join("tops/A002.png")));
+    let first = window.ranking(query);
+    assert_eq!(first.hits.len(), 10);
+    let options = MatchOptions { rerank: 6, ..MatchOptions::default() };
+    let shelf = ShelfOptions::default();
+    window.ask(Request::Shelf(ShelfRequest::Arrange { query, options, shelf, limit: 80 }));
+    let all = window.ranking(query);
+    assert_eq!(all.hits.len(), 14);
+    assert_eq!(all.hits[..10], first.hits[..], "what was there stays where it was");
+    // Other knobs keep as many.
+    window.ask(Request::Rerank { query, options: MatchOptions { epsilon: 0.3, ..options } });
+    assert_eq!(window.ranking(query).hits.len(), 14);
+    window.ask(Request::Products(vec!["tops/A003".into(), "nobody's".into()]));
+    let products = window.wait(|event| match event {
+        Event::Products(products) => Some(products.clone()),
+        _ => None,
+    });
+    assert_eq!(products.iter().map(|record| record.name.as_str()).collect::<Vec<_>>(), ["A003"]);
 }
 
 #[test]

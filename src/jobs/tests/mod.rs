@@ -1,8 +1,10 @@
 //! The real backend on a tiny drawn sample and a tiny network with random weights.
 
+mod desk;
 mod evidence;
 mod flows;
 mod gallery;
+mod knobs;
 mod parts;
 mod recipes;
 mod shelf;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::PlanInfo;
-use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord};
+use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord, QueryEdit};
 
 /// Everything about a match but its photos, plan and picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,10 @@ pub struct EvidencePhoto {
     pub name: String,
     /// Its id in the project, where it is part of one.
     pub photo: Option<PhotoId>,
-    /// The part that was compared, in pixels of the upright photo; `None` is the whole.
+    /// How the upright photo was turned before anything else.
+    #[serde(default)]
+    pub edit: QueryEdit,
+    /// The part that was compared, in pixels of the turned photo; `None` is the whole.
     pub crop: Option<CropRect>,
 }
 

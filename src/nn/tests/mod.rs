@@ -1,3 +1,4 @@
 mod files;
 mod gradients;
+mod layers;
 mod parity;

@@ -248,7 +248,15 @@ fn the_session_comes_back_and_a_broken_one_is_empty() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("data");
     assert_eq!(Session::load_from(&place), Session::default());
-    let session = Session { project: Some("/somewhere/else".into()) };
+    let mut session = Session { project: Some("/somewhere/else".into()), ..Session::default() };
+    for place in ["/a", "/b", "/a"] {
+        session.opened(place.into(), format!("the one at {place}"));
+    }
+    let recent: Vec<_> = session.recent.iter().map(|recent| recent.name.as_str()).collect();
+    assert_eq!(recent, ["the one at /a", "the one at /b"], "each once, the last one first");
+    assert_eq!(session.project, Some("/a".into()));
+    (0..20).for_each(|n| session.opened(format!("/{n}").into(), n.to_string()));
+    assert_eq!(session.recent.len(), 8);
     session.save_to(&place).unwrap();
     assert_eq!(Session::load_from(&place), session);
     fs::write(place.join("session.json"), "{\"project\": 3").unwrap();

@@ -47,7 +47,7 @@ impl Pane {
                 width: Some((0.42, 1100.0)),
                 height: Some(natural_height.unwrap_or(420.0)),
             },
-            Self::Why | Self::Above | Self::Ignore | Self::Test => {
+            Self::Why | Self::Above | Self::Ignore | Self::Test | Self::Epsilon => {
                 Wish { least: Vec2::new(360.0, 160.0), width: Some((0.42, 1100.0)), height: None }
             }
         }

@@ -30,17 +30,18 @@ pub enum Pane {
     Above,
     Ignore,
     Test,
+    Epsilon,
 }
 
 /// Columns from left to right, in each the groups from top to bottom; a group of several panes shows tabs.
 const DEFAULT: &[&[&[Pane]]] = &[
     &[&[Pane::Photo], &[Pane::Matching, Pane::History], &[Pane::Corrections]],
     &[&[Pane::Results]],
-    &[&[Pane::Match], &[Pane::Why, Pane::Above, Pane::Ignore, Pane::Test]],
+    &[&[Pane::Match], &[Pane::Why, Pane::Above, Pane::Ignore, Pane::Test, Pane::Epsilon]],
 ];
 
 impl Pane {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Photo,
         Self::Matching,
         Self::History,
@@ -51,6 +52,7 @@ impl Pane {
         Self::Above,
         Self::Ignore,
         Self::Test,
+        Self::Epsilon,
     ];
 
     /// What a tab says.
@@ -66,6 +68,7 @@ impl Pane {
             Self::Above => "Why above",
             Self::Ignore => "Ignore",
             Self::Test => "Test",
+            Self::Epsilon => "Epsilon",
         }
     }
 

@@ -10,7 +10,8 @@ use super::fit::{GAP, TAB_BAR};
 use super::{Layout, Pane};
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
-use crate::ui::panels::{corrections, history, matching, pair, query_photo, results, study, why};
+use crate::ui::keys::Scope;
+use crate::ui::panels::{corrections, epsilon, history, matching, pair, query_photo, results, study, why};
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::focus_ring;
 
@@ -27,6 +28,7 @@ fn pane_ui(ui: &mut Ui, ctx: &Ctx<'_>, pane: Pane) {
         Pane::Above => padded_ui(ui, |ui| study::above::above_ui(ui, ctx)),
         Pane::Ignore => padded_ui(ui, |ui| study::ignore::ignore_ui(ui, ctx)),
         Pane::Test => padded_ui(ui, |ui| study::test::test_ui(ui, ctx)),
+        Pane::Epsilon => padded_ui(ui, |ui| epsilon::epsilon_ui(ui, ctx)),
     }
 }
 
@@ -111,6 +113,9 @@ impl Behavior<Pane> for Panes<'_, '_> {
         let rect = ui.max_rect();
         let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt(*pane));
         pane_ui(&mut child, self.ctx, *pane);
+        if holds_focus(ui, rect) {
+            self.ctx.set_scope(pane.scope());
+        }
         if grip_ui(ui, self.ctx, rect, *pane) { UiResponse::DragStarted } else { UiResponse::None }
     }
 
@@ -187,6 +192,25 @@ impl Behavior<Pane> for Panes<'_, '_> {
 
     fn drag_preview_stroke(&self, _visuals: &Visuals) -> Stroke {
         self.ctx.tokens.ring()
+    }
+}
+
+/// Whether what has the keyboard focus lies in this rectangle.
+fn holds_focus(ui: &Ui, rect: Rect) -> bool {
+    let Some(id) = ui.memory(|memory| memory.focused()) else { return false };
+    // Only where it lies: asking for its response again would take the focus away from a list whose row was clicked.
+    let place = ui.ctx().viewport(|view| view.this_pass.widgets.get(id).map(|widget| widget.rect));
+    place.is_some_and(|place| rect.contains(place.center()))
+}
+
+impl Pane {
+    /// Which shortcuts count while something in this pane has the keyboard.
+    fn scope(self) -> Scope {
+        match self {
+            Self::Photo => Scope::Query,
+            Self::Match => Scope::Plan,
+            _ => Scope::Results,
+        }
     }
 }
 

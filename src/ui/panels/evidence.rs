@@ -161,7 +161,14 @@ pub fn record_lines(record: &EvidenceRecord) -> Vec<(&'static str, String)> {
         let crop = photo
             .crop
             .map_or_else(|| "the whole".to_owned(), |crop| format!("part {crop} (x, y, width, height in pixels)"));
-        lines.push((name, format!("{}, {crop}", photo.name)));
+        let turns = match photo.edit.quarter_turns % 4 {
+            0 => "",
+            1 => ", turned right",
+            2 => ", turned upside down",
+            _ => ", turned left",
+        };
+        let mirrored = if photo.edit.flipped { ", mirrored" } else { "" };
+        lines.push((name, format!("{}{turns}{mirrored}, {crop}", photo.name)));
     }
     if let Some(rank) = record.rank {
         let words =

@@ -61,8 +61,8 @@ pub fn status_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     }
     let skipped = ctx.session.gallery.skipped();
     if skipped > 0 {
-        let text = format!("{} skipped", count(skipped));
-        let button = PushButton::new(&text).look(Look::Ghost).show(ui, ctx.tokens);
+        let text = RichText::new(format!("{} skipped", count(skipped))).font(tokens::small()).color(ctx.tokens.accent);
+        let button = ui.add(egui::Button::new(text).frame(false));
         if button.on_hover_text("What was skipped, and why").clicked() {
             ctx.act(Action::SkippedReport);
         }

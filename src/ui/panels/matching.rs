@@ -2,18 +2,17 @@
 
 use egui::{Align, Layout, Ui};
 
+use super::knobs;
 use crate::domain::{Marginals, MatchOptions};
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::state::Ribbons;
 use crate::ui::tokens::space;
 use crate::ui::widgets::button::{PushButton, sent};
+use crate::ui::widgets::section_label;
 use crate::ui::widgets::segmented::segmented;
 use crate::ui::widgets::slider::Slider;
-use crate::ui::widgets::{dim_label, section_label};
 
-/// Below, the plan is as good as exact and only slower; above, it is as good as uniform.
-const EPSILON: std::ops::RangeInclusive<f32> = 0.005..=1.0;
 const RERANK_MOST: usize = 400;
 
 /// How photos are compared, and how the plan is drawn.
@@ -42,11 +41,15 @@ fn matching_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let choices = [
         ("Uniform", "Every cell holds the same mass"),
         ("Cross-corr.", "A cell holds mass in proportion to how well it agrees with the other photo as a whole"),
+        ("Painted", "A cell holds mass in proportion to the importance that you paint"),
     ];
-    let marginals = [Marginals::Uniform, Marginals::CrossCorrelation];
+    let marginals = [Marginals::Uniform, Marginals::CrossCorrelation, Marginals::Painted];
     let on = marginals.iter().position(|&m| m == old.marginals).unwrap_or(0);
     if let Some(index) = segmented(ui, ctx.tokens, &choices, on) {
         new.marginals = marginals[index];
+    }
+    if old.marginals == Marginals::Painted {
+        knobs::brush_ui(ui, ctx);
     }
     let slider = |name, meaning| Slider {
         name,
@@ -62,8 +65,8 @@ fn matching_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     };
     let epsilon = Slider {
         value: old.epsilon,
-        low: *EPSILON.start(),
-        high: *EPSILON.end(),
+        low: *MatchOptions::EPSILON_SHOWN.start(),
+        high: *MatchOptions::EPSILON_SHOWN.end(),
         logarithmic: true,
         decimals: 3,
         default: default.epsilon,
@@ -91,28 +94,10 @@ fn matching_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     if let Some(value) = rerank.show(ui, ctx) {
         new.rerank = value as usize;
     }
-    solver_ui(ui, ctx);
+    knobs::more_ui(ui, ctx, &mut new);
+    knobs::status_ui(ui, ctx);
     if new != old {
         ctx.send(Command::SetOptions(new));
-    }
-}
-
-/// How the solver of the shown plan ended.
-fn solver_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
-    let Some(plan) = ctx.session.query.as_ref().and_then(|query| query.plan.as_ref()) else { return };
-    let pair = &plan.info.pair;
-    let grid = pair.plan.query();
-    dim_label(
-        ui,
-        ctx.tokens,
-        format!(
-            "Grid {} × {}, {} iterations, error {:.4}",
-            grid.columns, grid.rows, pair.iterations, pair.marginal_error
-        ),
-    )
-    .on_hover_text("Sinkhorn iterations of the shown plan, and how far its sums are from the marginals");
-    if pair.uniform_fallback {
-        dim_label(ui, ctx.tokens, "No cell agrees with the other photo, so uniform marginals were used");
     }
 }
 

@@ -90,8 +90,8 @@ fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
         let title_right = title.rect.right() + space::S;
         let right = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             export_ui(ui, ctx, query);
-            if query.former_ranks.is_some() {
-                baseline_ui(ui, ctx);
+            if query.former_ranks.is_some() || query.painting.unpainted_ranks.is_some() {
+                baseline_ui(ui, ctx, query);
             }
             ui.min_rect().left()
         });
@@ -143,14 +143,19 @@ fn export_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
     });
 }
 
-fn baseline_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
-    ui.set_max_width(220.0);
-    let choices = [
-        ("Global order", "Arrows show what structural re-ranking moved"),
-        ("Former model", "Arrows show what the last training moved"),
-    ];
-    let baselines = [Baseline::Global, Baseline::FormerModel];
-    let on = usize::from(ctx.session.baseline == Baseline::FormerModel);
+fn baseline_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
+    let mut choices = vec![("Global order", "Arrows show what structural re-ranking moved")];
+    let mut baselines = vec![Baseline::Global];
+    if query.former_ranks.is_some() {
+        choices.push(("Former model", "Arrows show what the last training moved"));
+        baselines.push(Baseline::FormerModel);
+    }
+    if query.painting.unpainted_ranks.is_some() {
+        choices.push(("Unpainted order", "Arrows show what your painting moved"));
+        baselines.push(Baseline::Unpainted);
+    }
+    ui.set_max_width(112.0 * choices.len() as f32);
+    let on = baselines.iter().position(|&baseline| baseline == ctx.session.baseline).unwrap_or(0);
     if let Some(index) = segmented(ui, ctx.tokens, &choices, on) {
         ctx.send(Command::CompareWith(baselines[index]));
     }
@@ -178,6 +183,10 @@ fn tiles_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking) {
             ui.scroll_to_rect(Rect::from_min_size(origin + grid.place(index), grid.tile).expand(space::S), None);
         }
         let shown = grid.within(viewport.top(), viewport.bottom(), tiles.len());
+        // Early enough for the rest to be here when the person is.
+        if 2 * shown.end > tiles.len() && !query.stale {
+            ctx.near_end();
+        }
         let slide = slide_share(ui, ctx, query);
         for index in shown {
             let place = tiles[index];
@@ -253,9 +262,14 @@ fn tile_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, place: usiz
 }
 
 fn moved(ctx: &Ctx<'_>, query: &Query, hit: &Hit) -> Option<Moved> {
-    match (ctx.session.baseline, &query.former_ranks) {
-        (Baseline::FormerModel, Some(ranks)) => Some(Moved::from_to(ranks.get(&hit.photo).copied(), hit.rank)),
-        _ => hit.structural.map(|_| Moved::from_to(Some(hit.global_rank), hit.rank)),
+    let ranks = match ctx.session.baseline {
+        Baseline::Global => None,
+        Baseline::FormerModel => query.former_ranks.as_ref(),
+        Baseline::Unpainted => query.painting.unpainted_ranks.as_ref(),
+    };
+    match ranks {
+        Some(ranks) => Some(Moved::from_to(ranks.get(&hit.photo).copied(), hit.rank)),
+        None => hit.structural.map(|_| Moved::from_to(Some(hit.global_rank), hit.rank)),
     }
 }
 

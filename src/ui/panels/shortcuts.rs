@@ -1,6 +1,6 @@
 //! All keys, from the command table.
 
-use egui::{Align, Frame, Id, Layout, Margin, Modal, Pos2, RichText, Sense, Ui, Vec2};
+use egui::{Align, Frame, Id, Layout, Margin, Modal, Pos2, RichText, ScrollArea, Sense, Ui, Vec2};
 
 use crate::ui::command::{Action, Group};
 use crate::ui::context::Ctx;
@@ -19,18 +19,21 @@ pub fn shortcuts_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
             ui.label(RichText::new("Keyboard shortcuts").font(tokens::title()).color(ctx.tokens.text));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| action_icon(ui, ctx, Action::Back, true));
         });
-        ui.spacing_mut().item_spacing.x = space::XL;
-        ui.columns(2, |columns| {
-            for (index, group) in Group::ALL.into_iter().enumerate() {
-                let ui = &mut columns[index % 2];
-                ui.add_space(space::S);
-                section_label(ui, ctx.tokens, group.name());
-                ui.spacing_mut().item_spacing.y = 2.0;
-                for action in Action::ALL.into_iter().filter(|action| action.entry().group == group) {
-                    row_ui(ui, ctx, action);
+        let room = ui.ctx().content_rect().height() - 120.0;
+        ScrollArea::vertical().max_height(room).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = space::XL;
+            ui.columns(2, |columns| {
+                for (index, group) in Group::ALL.into_iter().enumerate() {
+                    let ui = &mut columns[index % 2];
+                    ui.add_space(space::S);
+                    section_label(ui, ctx.tokens, group.name());
+                    ui.spacing_mut().item_spacing.y = 2.0;
+                    for action in Action::ALL.into_iter().filter(|action| action.entry().group == group) {
+                        row_ui(ui, ctx, action);
+                    }
+                    ui.add_space(space::XS);
                 }
-                ui.add_space(space::XS);
-            }
+            });
         });
     });
     if response.backdrop_response.clicked() {

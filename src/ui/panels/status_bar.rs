@@ -4,7 +4,7 @@ use egui::{Align, Frame, Layout, Margin, Panel, Ui};
 
 use crate::domain::Timings;
 use crate::ui::context::Ctx;
-use crate::ui::figures::{counted, megabytes, millis};
+use crate::ui::figures::{count, counted, megabytes, millis};
 use crate::ui::tokens::{size, space};
 use crate::ui::widgets::dim_label;
 
@@ -28,12 +28,26 @@ pub fn status_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
             super::gallery::status_ui(ui, ctx);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if let Some(bytes) = ctx.activity.memory_bytes {
-                    let hover = format!("Of this, thumbnails {}", megabytes(ctx.thumbs.bytes() as u64));
-                    dim_label(ui, ctx.tokens, format!("Memory {}", megabytes(bytes))).on_hover_text(hover);
+                    memory_ui(ui, ctx, bytes);
                 }
             });
         });
     });
+}
+
+/// "Memory 412 of 2,048 MB".
+fn memory_ui(ui: &mut Ui, ctx: &Ctx<'_>, bytes: u64) {
+    let budget = u64::from(ctx.prefs.memory_mb) << 20;
+    let held = count((bytes >> 20) as usize);
+    let thumbs = [ctx.thumbs.bytes(), ctx.thumbs.budget_bytes()].map(|bytes| megabytes(bytes as u64));
+    let mut hover = format!("Thumbnails hold {} of {} and give way first", thumbs[0], thumbs[1]);
+    let mut text = format!("Memory {held} of {}", megabytes(budget));
+    if bytes > budget {
+        // Said in words, not by colour.
+        text += ", over budget";
+        hover += "; the rest is the model, the index and open photos";
+    }
+    dim_label(ui, ctx.tokens, text).on_hover_text(hover);
 }
 
 fn doing(ctx: &Ctx<'_>) -> Option<String> {

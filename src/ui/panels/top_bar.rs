@@ -5,11 +5,14 @@ use egui::{Align, Frame, Layout, Margin, Panel, Popup, Rect, RichText, Ui};
 use crate::jobs::types::ModelInfo;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
+use crate::ui::desk::Desk;
 use crate::ui::fonts::icon;
 use crate::ui::state::ProjectState;
-use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::button::{Look, PushButton, sent};
-use crate::ui::widgets::{described, dim_label};
+use crate::ui::tokens::{self, radius, size, space};
+use crate::ui::widgets::button::{Look, PushButton, action_icon, pressable, sent};
+use crate::ui::widgets::{described, dim_label, focus_ring, icon_text, keycap, keycap_width};
+
+use super::palette::unavailable;
 
 pub fn top_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let tokens = ctx.tokens;
@@ -20,11 +23,17 @@ pub fn top_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
             ui.add_space(space::L);
             tab_ui(ui, ctx, "Explore");
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                settings_ui(ui, ctx);
+                action_icon(ui, ctx, Action::Preferences, true);
                 let theme = if tokens.dark { icon::SUN } else { icon::MOON };
                 sent(ui, ctx, Action::ToggleTheme, PushButton::icon_only(theme, Action::ToggleTheme.entry().name));
                 ui.add_space(space::XS);
                 chips_ui(ui, ctx);
+                ui.add_space(space::XS);
+                search_ui(ui, ctx);
+                ui.spacing_mut().item_spacing.x = 0.0;
+                for action in [Action::LaterSearch, Action::EarlierSearch] {
+                    action_icon(ui, ctx, action, unavailable(action, ctx).is_none());
+                }
             });
         });
     });
@@ -39,6 +48,35 @@ fn tab_ui(ui: &mut Ui, ctx: &Ctx<'_>, name: &str) {
     let line =
         Rect::from_min_max(egui::pos2(space.left() - 2.0, space.bottom() - 2.0), space.max + egui::vec2(2.0, 0.0));
     ui.painter().rect_filled(line, 0, ctx.tokens.accent);
+}
+
+/// Looks like a field and opens the palette.
+fn search_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let tokens = ctx.tokens;
+    let entry = Action::Palette.entry();
+    if ui.available_width() < size::SEARCH_FIELD + 120.0 {
+        action_icon(ui, ctx, Action::Palette, true);
+        return;
+    }
+    let (_, rect) = ui.allocate_space(egui::vec2(size::SEARCH_FIELD, size::CONTROL));
+    let response = pressable(ui, rect, ui.scope_id().with("search field"), entry.name);
+    let painter = ui.painter();
+    let fill = if response.hovered() { tokens.chip_hover } else { tokens.chip };
+    painter.rect_filled(rect, radius::CONTROL, fill);
+    let y = rect.center().y;
+    icon_text(painter, egui::pos2(rect.left() + space::L, y), entry.icon, tokens.dim);
+    let galley = painter.layout_no_wrap(entry.name.to_owned(), tokens::body(), tokens.dim);
+    painter.galley(egui::pos2(rect.left() + space::XL + space::XS, y - galley.size().y / 2.0), galley, tokens.dim);
+    if let Some(key) = Action::Palette.key_text(ui.ctx()) {
+        let left = rect.right() - keycap_width(painter, &key) - space::S;
+        keycap(painter, egui::pos2(left, y), &key, tokens.dim, tokens.dim.gamma_multiply(0.4));
+    }
+    if response.has_focus() {
+        focus_ring(painter, tokens, rect, radius::CONTROL);
+    }
+    if response.on_hover_text(Action::Palette.hover_text(ui.ctx())).clicked() {
+        ctx.act(Action::Palette);
+    }
 }
 
 fn chips_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
@@ -104,39 +142,20 @@ fn project_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     }
     super::gallery::folder_ui(ui, ctx, |ui, action| menu_item(ui, ctx, action));
     menu_item(ui, ctx, Action::OpenGallery);
+    let desk = &ctx.session.desk;
+    let others = desk.recent.iter().filter(|recent| Some(&recent.path) != ctx.session.project_path());
+    for recent in others.take(5) {
+        let button = egui::Button::new(&recent.name).frame_when_inactive(false);
+        let size = [ui.available_width(), size::CONTROL];
+        let response = ui.add_enabled_ui(recent.gone.is_none(), |ui| ui.add_sized(size, button)).inner;
+        let path = recent.path.display().to_string();
+        let why = recent.gone.as_ref().map_or_else(|| path.clone(), |gone| format!("{gone}: {path}"));
+        if response.on_hover_text(&path).on_disabled_hover_text(why).clicked() {
+            ctx.send(Command::Desk(Desk::OpenRecent(recent.path.clone())));
+        }
+    }
     menu_item(ui, ctx, Action::OpenProject);
     if !ctx.session.project.open().is_some_and(|project| project.is_sample) {
         menu_item(ui, ctx, Action::UseSample);
     }
-}
-
-fn settings_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
-    let button = PushButton::icon_only(icon::SLIDERS, "Settings").show(ui, ctx.tokens);
-    Popup::menu(&button.on_hover_text("Settings and keys"))
-        .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
-        .show(|ui| {
-            ui.set_min_width(240.0);
-            dim_label(ui, ctx.tokens, "Theme");
-            let choices = [
-                ("System", "As the system says", egui::ThemePreference::System),
-                ("Light", "Always light", egui::ThemePreference::Light),
-                ("Dark", "Always dark", egui::ThemePreference::Dark),
-            ];
-            let names = choices.map(|(name, meaning, _)| (name, meaning));
-            let on = choices.iter().position(|choice| choice.2 == ctx.prefs.theme).unwrap_or(0);
-            if let Some(index) = crate::ui::widgets::segmented::segmented(ui, ctx.tokens, &names, on) {
-                ctx.send(Command::SetTheme(choices[index].2));
-            }
-            let mut reduced = ctx.prefs.reduced_motion;
-            if ui.checkbox(&mut reduced, "Reduce motion").on_hover_text("Nothing slides").changed() {
-                ctx.send(Command::SetReducedMotion(reduced));
-            }
-            dim_label(ui, ctx.tokens, format!("Zoom {:.0} %: Ctrl +, Ctrl −, Ctrl 0", ui.zoom_factor() * 100.0));
-            menu_item(ui, ctx, Action::Shortcuts);
-            menu_item(ui, ctx, Action::SaveLayout);
-            if ctx.session.saved_layout.is_some() {
-                menu_item(ui, ctx, Action::RestoreLayout);
-            }
-            menu_item(ui, ctx, Action::ResetLayout);
-        });
 }

@@ -11,7 +11,7 @@ use crate::ui::tokens::{size, space};
 use crate::ui::widgets::button::{Look, PushButton, sent};
 use crate::ui::widgets::plan_view::{Squares, plan_view_ui};
 use crate::ui::widgets::segmented::segmented;
-use crate::ui::widgets::{dim_label, legend, matrix, rebuilt};
+use crate::ui::widgets::{dim_label, legend, matrix, paint, rebuilt};
 
 /// From this width on the legend and the switches share a line.
 const WIDE: f32 = 760.0;
@@ -64,6 +64,7 @@ fn switch_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
 
 fn legend_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
     let inspect = ctx.prefs.inspect;
+    paint::paint_legend_ui(ui, ctx, plan);
     match inspect.mode {
         mode if mode.has_overlay() && !inspect.overlay => {
             let key = Action::Plan(mode.action()).key_text(ui.ctx()).unwrap_or_default();

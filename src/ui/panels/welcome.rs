@@ -10,6 +10,7 @@ use crate::domain::PhotoId;
 use crate::jobs::types::ProjectSummary;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
+use crate::ui::desk::Desk;
 use crate::ui::figures::count;
 use crate::ui::fonts::icon;
 use crate::ui::state::ProjectState;
@@ -17,7 +18,7 @@ use crate::ui::thumbs::Thumb;
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::button::{Look, action_button, pressable};
 use crate::ui::widgets::progress::progress_bar;
-use crate::ui::widgets::{dim_label, fitted, focus_ring, section_label, skeleton};
+use crate::ui::widgets::{clipped_text, dim_label, fitted, focus_ring, icon_text, section_label, skeleton};
 
 pub fn welcome_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let frame = Frame::new().fill(ctx.tokens.ground).inner_margin(Margin::same(space::XL as i8));
@@ -60,6 +61,7 @@ fn column_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
                 action_button(ui, ctx, Action::OpenProject, Look::Plain);
                 action_button(ui, ctx, Action::UseSample, Look::Plain);
             });
+            recent_ui(ui, ctx);
         }
     }
 }
@@ -178,12 +180,57 @@ fn open_ui(ui: &mut Ui, ctx: &Ctx<'_>, project: &ProjectSummary) {
         project.name
     );
     dim_label(ui, ctx.tokens, words);
+    recent_ui(ui, ctx);
     if !ctx.session.labels.corrections.is_empty() || ctx.activity.training.is_some() {
         ui.add_space(space::L);
         ui.scope(|ui| {
             ui.set_max_width(320.0);
             corrections::corrections_ui(ui, ctx);
         });
+    }
+}
+
+/// Projects to come back to. One that vanished stays in its place, with the reason.
+fn recent_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let tokens = ctx.tokens;
+    let open = ctx.session.project_path();
+    let others: Vec<_> = ctx.session.desk.recent.iter().filter(|recent| Some(&recent.path) != open).take(5).collect();
+    if others.is_empty() {
+        return;
+    }
+    ui.add_space(space::M);
+    section_label(ui, tokens, "Recent projects");
+    ui.spacing_mut().item_spacing.y = 2.0;
+    for recent in others {
+        let gone = recent.gone.is_some();
+        let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), size::CONTROL), Sense::hover());
+        let name = match &recent.gone {
+            Some(gone) => format!("{}, {gone}", recent.name),
+            None => format!("Open {}", recent.name),
+        };
+        let sense = if gone { Sense::hover() } else { Sense::click() };
+        let response = ui.interact(rect, ui.scope_id().with(("recent", &recent.path)), sense);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, !gone, &name));
+        let painter = ui.painter();
+        if response.hovered() && !gone {
+            painter.rect_filled(rect, radius::CONTROL, tokens.chip);
+        }
+        let color = if gone { tokens.dim } else { tokens.text };
+        let y = rect.center().y;
+        icon_text(painter, egui::pos2(rect.left() + space::L, y), icon::HANGER, tokens.dim);
+        let left = rect.left() + space::XL + space::S;
+        let at = egui::pos2(left, y - 8.0);
+        let taken = clipped_text(painter, at, &recent.name, tokens::body(), color, rect.width() * 0.45);
+        let path = recent.path.display().to_string();
+        let words = recent.gone.clone().unwrap_or_else(|| path.clone());
+        let at = egui::pos2(left + taken + space::M, y - 7.0);
+        clipped_text(painter, at, &words, tokens::small(), tokens.dim, rect.right() - at.x - space::S);
+        if response.has_focus() {
+            focus_ring(painter, tokens, rect, radius::CONTROL);
+        }
+        if response.on_hover_text(path).clicked() {
+            ctx.send(Command::Desk(Desk::OpenRecent(recent.path.clone())));
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub fn ribbons_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
     let [query, gallery] = most_of(plan);
     let most = query.max(gallery);
     dim_label(ui, ctx.tokens, format!("Tint: cell’s mass, 0 … {most:.3}")).on_hover_text("How much mass a cell holds");
+    super::paint::paint_legend_ui(ui, ctx, plan);
 }
 
 /// Largest mass of a street photo cell and of a product cell.

@@ -7,6 +7,7 @@ pub mod crop_box;
 pub mod curve_plot;
 pub mod legend;
 pub mod matrix;
+pub mod paint;
 pub mod plan_picture;
 pub mod plan_view;
 pub mod progress;

@@ -2,7 +2,7 @@
 
 use egui::{EventFilter, Id, Key, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
-use super::{focus_ring, plan_picture, zoom};
+use super::{focus_ring, paint, plan_picture, zoom};
 use crate::domain::Grid;
 use crate::render::{PlanLayout, Side, Window};
 use crate::ui::context::Ctx;
@@ -106,6 +106,17 @@ pub fn cells_at_ui(ui: &Ui, ctx: &Ctx<'_>, name: &str, square: Rect, grid: Grid,
         }
         focus_ring(ui.painter(), ctx.tokens, square, radius::TILE);
     }
+    let cursor = match (ctx.session.pointed, side) {
+        (Some(Pointed::Query(cell)), Side::Query) | (Some(Pointed::Gallery(cell)), Side::Gallery) => Some(cell),
+        _ => None,
+    };
+    let cell_rect = |cell| cell_rect(square, window, grid, cell);
+    paint::paint_ui(
+        ui,
+        ctx,
+        &response,
+        &paint::Canvas { side: side.into(), grid, square, cell_rect: &cell_rect, cursor },
+    );
 }
 
 fn square_ui(ui: &Ui, square: Rect, name: &str, grid: Grid, window: Window) -> Response {

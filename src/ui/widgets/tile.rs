@@ -100,6 +100,9 @@ impl Tile<'_> {
         let id = ui.scope_id().with(("tile", &self.hit.photo));
         let response = ui.interact(rect, id, Sense::click());
         response.widget_info(|| WidgetInfo::selected(Role::Button, true, self.selected, self.words()));
+        if self.product.is_none() {
+            ctx.want_product(&self.hit.product);
+        }
         let tokens = ctx.tokens;
         let mut painter = ui.painter().clone();
         if stale {
