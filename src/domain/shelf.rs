@@ -90,8 +90,9 @@ pub struct FoldOptions {
 
 impl Default for FoldOptions {
     fn default() -> Self {
-        // In the sample one product in twenty has another one as near as this.
-        Self { on: true, cosine: 0.985, colourways: true }
+        // In the sample one product in twenty has another one as near as this. Colours stay apart unless they are asked
+        // to fold: the colour is often what tells the product that is looked for.
+        Self { on: true, cosine: 0.985, colourways: false }
     }
 }
 
