@@ -183,13 +183,18 @@ impl App {
 
     /// The same photo and part once more, as after a change of the model.
     pub(super) fn search_again(&mut self) {
+        let crop = self.session.query.as_ref().and_then(|query| query.shown_crop());
+        self.search_again_in(crop);
+    }
+
+    /// The same photo once more, in this part of it.
+    pub(super) fn search_again_in(&mut self, crop: Option<CropRect>) {
         let Some(query) = &mut self.session.query else { return };
         let earlier = query.id;
         query.id = self.last_query.next();
         query.stale = query.ranking.is_some();
         query.failed = None;
         query.plan_failed = None;
-        let crop = query.shown_crop();
         self.submit_search(QueryPhoto::Earlier(earlier), crop);
         self.search_is_now();
     }

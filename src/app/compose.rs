@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::App;
-use crate::domain::{CropRect, QueryEdit};
+use crate::domain::QueryEdit;
 use crate::jobs::{Dialog, QueryPhoto, Request};
 use crate::ui::compose::{QueryAction, QueryCommand};
 use crate::ui::shelf::Shown;
@@ -20,7 +20,7 @@ impl App {
                 query.also.remove(index);
             }
         }
-        self.compose_again();
+        self.search_again();
     }
 
     pub(super) fn act_on_query(&mut self, action: QueryAction) {
@@ -43,7 +43,7 @@ impl App {
         let Some(query) = &mut self.session.query else { return };
         if query.info.is_some() && !query.also.contains(&photo) {
             query.also.push(photo);
-            self.compose_again();
+            self.search_again();
         }
     }
 
@@ -59,7 +59,7 @@ impl App {
         let crop = query.recipe.edit.place(filed, width, height);
         query.former_ranks = None;
         self.session.zoom = crate::ui::inspect::Zoom::default();
-        self.search_composed(Some(crop));
+        self.search_again_in(Some(crop));
     }
 
     fn say_example(&mut self, liked: bool) {
@@ -76,23 +76,7 @@ impl App {
         } else {
             query.recipe.dislike(&hit.photo);
         }
-        self.compose_again();
-    }
-
-    /// The same part of the same photo with another recipe.
-    fn compose_again(&mut self) {
-        let crop = self.session.query.as_ref().and_then(|query| query.shown_crop());
-        self.search_composed(crop);
-    }
-
-    fn search_composed(&mut self, crop: Option<CropRect>) {
-        let Some(query) = &mut self.session.query else { return };
-        let earlier = query.id;
-        query.id = self.last_query.next();
-        query.stale = query.ranking.is_some();
-        query.failed = None;
-        query.plan_failed = None;
-        self.submit_search(QueryPhoto::Earlier(earlier), crop);
+        self.search_again();
     }
 
     /// Shows at once what was answered before for the part that is asked for now; the answer on its way is the same.

@@ -3,6 +3,7 @@
 //! Only `std` and `serde` live here, so that a type can travel from SQL to a shader without pulling
 //! either into the other.
 
+pub mod calendar;
 pub mod epsilon;
 pub mod filter;
 pub mod ids;
@@ -21,6 +22,7 @@ pub mod shelf;
 pub mod study;
 pub mod work;
 
+pub use calendar::Utc;
 pub use epsilon::{EpsilonHold, EpsilonSample, EpsilonStudy};
 pub use filter::{Facet, FacetValues, Facets, Filter, FilterTest, Filters};
 pub use ids::{CheckpointId, PhotoId, ProductId, QueryId, RunId};

@@ -223,22 +223,16 @@ impl Searcher {
         let mut order: Vec<usize> = (0..candidates.len()).collect();
         order.sort_by(|&a, &b| candidates[b].cmp(&candidates[a]));
         let sorted: Vec<Candidate> = order.iter().map(|&at| candidates[at]).collect();
-        let dim = self.index.dim();
         if candidates.is_empty() {
             return Vec::new();
         }
         // How many rows are better than the first of them, between the first and the second, and so on.
         let between = self
-            .index
-            .globals()
-            .par_chunks(BLOCK * dim)
-            .enumerate()
-            .map(|(block, rows)| {
-                let mut similarities = vec![0.0; rows.len() / dim];
-                dot::products(query, rows, &mut similarities);
+            .similarities(query)
+            .map(|(first_row, similarities)| {
                 let mut between = vec![0usize; sorted.len() + 1];
                 for (offset, &similarity) in similarities.iter().enumerate() {
-                    let row = block * BLOCK + offset;
+                    let row = first_row + offset;
                     if pass.is_none_or(|pass| pass[row]) {
                         let candidate = Candidate { similarity, row };
                         between[sorted.partition_point(|better| *better >= candidate)] += 1;
@@ -297,22 +291,24 @@ impl Searcher {
         }
     }
 
+    /// Cosine similarities of all rows, a block at a time with the number of its first row.
+    fn similarities<'a>(&'a self, query: &'a [f32]) -> impl IndexedParallelIterator<Item = (usize, Vec<f32>)> + 'a {
+        let dim = self.index.dim();
+        self.index.globals().par_chunks(BLOCK * dim).enumerate().map(move |(block, rows)| {
+            let mut similarities = vec![0.0; rows.len() / dim];
+            dot::products(query, rows, &mut similarities);
+            (block * BLOCK, similarities)
+        })
+    }
+
     /// The best rows, best first.
     fn best(&self, query: &[f32], count: usize, scope: &Scope<'_>) -> Vec<Candidate> {
         if count == 0 {
             return Vec::new();
         }
-        let dim = self.index.dim();
         let mut best: Vec<Candidate> = self
-            .index
-            .globals()
-            .par_chunks(BLOCK * dim)
-            .enumerate()
-            .map(|(block, rows)| {
-                let mut similarities = vec![0.0; rows.len() / dim];
-                dot::products(query, rows, &mut similarities);
-                best_of(&similarities, block * BLOCK, count, scope)
-            })
+            .similarities(query)
+            .map(|(first_row, similarities)| best_of(&similarities, first_row, count, scope))
             .flatten_iter()
             .collect();
         best.sort_unstable_by(|a, b| b.cmp(a));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::JobError;
 use super::io::IoJob;
 use super::open::Engine;
-use super::searcher::{Done, SearchThread, engine_of};
+use super::searcher::{Done, SearchThread, attempt, engine_of};
 use super::shared::{Closed, Opened};
 use super::shelve::Shelving;
 use super::types::{Event, ExportFormat, FailureOf, ShelfEvent};
@@ -14,15 +14,6 @@ use super::workers::SheetInfo;
 use super::{export, past, search};
 use crate::domain::{Filters, MatchOptions, QueryId, SearchId, ShelfOptions, StopFlag};
 use crate::project::ShelfEdit;
-
-macro_rules! attempt {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(error.into())),
-        }
-    };
-}
 
 impl SearchThread {
     pub(super) fn shelving(

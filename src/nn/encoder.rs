@@ -143,7 +143,7 @@ impl Encoder {
         for chunk in images.chunks(together(size) * each) {
             let maps = self.maps(chunk, chunk.len() / each).doing("encoding photos")?;
             for map in maps.chunks_exact(dim * self.map.cells()) {
-                self.describe(map, &mut features);
+                describe(map, self.map.cells(), self.regrid.as_ref(), &mut features);
             }
         }
         if features.cells.iter().chain(&features.globals).all(|value| value.is_finite()) {
@@ -160,26 +160,6 @@ impl Encoder {
         let map = self.backbone.features(&x)?;
         let cells = ops::conv2d_fused(&map, &self.weight, Some(&self.bias), ConvSpec::default(), false, None)?;
         cells.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
-    }
-
-    /// One map `[dim, map cells]` to normalised cells and the global vector.
-    fn describe(&self, map: &[f32], features: &mut CellFeatures) {
-        let (dim, count) = (features.dim, self.map.cells());
-        let mut cells = vec![0.0; map.len()];
-        for (channel, values) in map.chunks_exact(count).enumerate() {
-            for (cell, value) in values.iter().enumerate() {
-                cells[cell * dim + channel] = *value;
-            }
-        }
-        let mut global: Vec<f32> =
-            map.chunks_exact(count).map(|values| values.iter().sum::<f32>() / count as f32).collect();
-        normalise(&mut global);
-        features.globals.extend(global);
-        if let Some(regrid) = &self.regrid {
-            cells = regrid.apply(&cells, dim);
-        }
-        cells.chunks_exact_mut(dim).for_each(normalise);
-        features.cells.extend(cells);
     }
 
     /// Side of the square images that [`Self::encode`] takes.
@@ -213,6 +193,26 @@ impl Encoder {
 /// Images of that side that pass through the network together, to bound memory.
 pub(super) fn together(size: usize) -> usize {
     (16 * 256 * 256 / (size * size).max(1)).clamp(1, 16)
+}
+
+/// One map `[dim, cells]` to normalised cells, brought to another grid where one is asked for, and the global vector.
+fn describe(map: &[f32], count: usize, regrid: Option<&Regrid>, features: &mut CellFeatures) {
+    let dim = features.dim;
+    let mut cells = vec![0.0; map.len()];
+    for (channel, values) in map.chunks_exact(count).enumerate() {
+        for (cell, value) in values.iter().enumerate() {
+            cells[cell * dim + channel] = *value;
+        }
+    }
+    let mut global: Vec<f32> =
+        map.chunks_exact(count).map(|values| values.iter().sum::<f32>() / count as f32).collect();
+    normalise(&mut global);
+    features.globals.extend(global);
+    if let Some(regrid) = regrid {
+        cells = regrid.apply(&cells, dim);
+    }
+    cells.chunks_exact_mut(dim).for_each(normalise);
+    features.cells.extend(cells);
 }
 
 /// To length 1; a zero vector stays zero.

@@ -3,17 +3,20 @@
 //! The log is a second one beside that of the labels, chained in the same way. Each entry notes the newest label event
 //! of its time, so that both logs have one order and Undo takes back whatever was done last.
 
-use std::path::Path;
+mod log;
+mod searches;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 
 use super::labels::{from_json, now_ms, to_json};
 use super::{Project, ProjectError};
-use crate::domain::{Effect, LoggedSearch, PastSearch, ProductId, Rule, RuleId, SearchCard, SearchId, Subject};
+use log::{Action, Event, read_events};
 
-/// Searches without a star that are kept.
-const KEPT: usize = 200;
+pub use log::ShelfHistory;
+pub(super) use log::follow_shelf;
+
+use crate::domain::{Effect, ProductId, Rule, RuleId, SearchCard, SearchId, Subject};
 
 /// A change that a person makes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,203 +65,6 @@ impl Undone {
             Self::Label(says) | Self::Shelf(says) => says,
         }
     }
-}
-
-/// One entry on the stacks of what can be undone and redone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Step {
-    of: i64,
-    /// The newest label event when the edit was made.
-    after_label: i64,
-    says: String,
-}
-
-/// What of the shelf's log can be undone and redone; read from the log when a project is opened.
-#[derive(Clone, Debug, Default)]
-pub struct ShelfHistory {
-    undo: Vec<Step>,
-    redo: Vec<Step>,
-    /// The newest label event at the last edit, and at the last undo.
-    last_edit: Option<i64>,
-    last_undo: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Edit,
-    Undo(i64),
-    Redo(i64),
-}
-
-impl ShelfHistory {
-    fn follow(&mut self, seq: i64, action: Action, after_label: i64, says: &str) -> bool {
-        match action {
-            Action::Edit => {
-                self.undo.push(Step { of: seq, after_label, says: says.to_owned() });
-                self.redo.clear();
-                self.last_edit = Some(after_label);
-                true
-            }
-            Action::Undo(of) => {
-                self.last_undo = after_label;
-                step(&mut self.undo, &mut self.redo, of)
-            }
-            Action::Redo(of) => step(&mut self.redo, &mut self.undo, of),
-        }
-    }
-}
-
-fn step(from: &mut Vec<Step>, to: &mut Vec<Step>, of: i64) -> bool {
-    match from.pop_if(|step| step.of == of) {
-        Some(entry) => {
-            to.push(entry);
-            true
-        }
-        None => false,
-    }
-}
-
-/// One entry of the log, as it lies in the database.
-struct Event {
-    seq: i64,
-    at_ms: i64,
-    author: String,
-    action: Action,
-    after_label: i64,
-    about: String,
-    id: i64,
-    before: Option<String>,
-    after: Option<String>,
-    says: String,
-    hash: String,
-}
-
-impl Event {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let action: String = row.get(3)?;
-        let of: Option<i64> = row.get(4)?;
-        Ok(Self {
-            seq: row.get(0)?,
-            at_ms: row.get(1)?,
-            author: row.get(2)?,
-            // The table admits no other pairs.
-            action: match (action.as_str(), of) {
-                ("undo", Some(of)) => Action::Undo(of),
-                ("redo", Some(of)) => Action::Redo(of),
-                _ => Action::Edit,
-            },
-            after_label: row.get(5)?,
-            about: row.get(6)?,
-            id: row.get(7)?,
-            before: row.get(8)?,
-            after: row.get(9)?,
-            says: row.get(10)?,
-            hash: row.get(11)?,
-        })
-    }
-
-    fn action_parts(&self) -> (&'static str, Option<i64>) {
-        match self.action {
-            Action::Edit => ("edit", None),
-            Action::Undo(of) => ("undo", Some(of)),
-            Action::Redo(of) => ("redo", Some(of)),
-        }
-    }
-
-    /// Over the stored text and the hash before; each field has its length before it.
-    fn hash_after(&self, previous: &str) -> String {
-        let (action, of) = self.action_parts();
-        let number = |n: i64| n.to_string();
-        let fields = [
-            Some(previous.to_owned()),
-            Some(number(self.seq)),
-            Some(number(self.at_ms)),
-            Some(self.author.clone()),
-            Some(action.to_owned()),
-            of.map(number),
-            Some(number(self.after_label)),
-            Some(self.about.clone()),
-            Some(number(self.id)),
-            self.before.clone(),
-            self.after.clone(),
-            Some(self.says.clone()),
-        ];
-        let mut hasher = blake3::Hasher::new();
-        for field in fields {
-            hasher.update(&field.as_ref().map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
-            hasher.update(field.unwrap_or_default().as_bytes());
-        }
-        hasher.finalize().to_hex().to_string()
-    }
-
-    fn insert(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let (action, of) = self.action_parts();
-        transaction
-            .prepare_cached(
-                "INSERT INTO shelf_event
-                 (seq, at_ms, author, action, of_seq, after_label, about, id, before, after, says, hash)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            )?
-            .execute(params![
-                self.seq,
-                self.at_ms,
-                self.author,
-                action,
-                of,
-                self.after_label,
-                self.about,
-                self.id,
-                self.before,
-                self.after,
-                self.says,
-                self.hash
-            ])?;
-        Ok(())
-    }
-
-    /// Brings the present state in step.
-    fn store(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        match (self.about.as_str(), &self.after) {
-            ("rule", Some(rule)) => transaction
-                .prepare_cached(
-                    "INSERT INTO rule (id, rule) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET rule = excluded.rule",
-                )?
-                .execute(params![self.id, rule])?,
-            ("rule", None) => transaction.prepare_cached("DELETE FROM rule WHERE id = ?1")?.execute([self.id])?,
-            // A search that was let go of in the meantime stays away.
-            (_, Some(card)) => transaction
-                .prepare_cached("UPDATE search SET card = ?2 WHERE id = ?1")?
-                .execute(params![self.id, card])?,
-            (_, None) => 0,
-        };
-        Ok(())
-    }
-}
-
-fn read_events(connection: &Connection, path: &Path, condition: &str, seq: i64) -> Result<Vec<Event>, ProjectError> {
-    let sql = ProjectError::from_sql("read the log of rules and searches", path);
-    let mut statement = connection
-        .prepare_cached(&format!(
-            "SELECT seq, at_ms, author, action, of_seq, after_label, about, id, before, after, says, hash
-             FROM shelf_event WHERE {condition} ORDER BY seq"
-        ))
-        .map_err(&sql)?;
-    let rows = statement.query_map([seq], Event::read).map_err(&sql)?;
-    rows.collect::<Result<_, _>>().map_err(&sql)
-}
-
-/// Reads the whole log, checks its chain, and gives what can be undone.
-pub(super) fn follow_shelf(connection: &Connection, path: &Path) -> Result<ShelfHistory, ProjectError> {
-    let mut history = ShelfHistory::default();
-    let mut last = (0, String::new());
-    for event in read_events(connection, path, "seq >= ?1", 0)? {
-        let whole = event.seq == last.0 + 1 && event.hash == event.hash_after(&last.1);
-        if !whole || !history.follow(event.seq, event.action, event.after_label, &event.says) {
-            return Err(ProjectError::ShelfLogChanged { entry: event.seq, path: path.to_owned() });
-        }
-        last = (event.seq, event.hash);
-    }
-    Ok(history)
 }
 
 impl Project {
@@ -517,113 +323,6 @@ impl Project {
         read_events(&self.connection, &self.database, "seq = ?1", seq)?
             .pop()
             .ok_or_else(|| ProjectError::ShelfLogChanged { entry: seq, path: self.database.clone() })
-    }
-
-    /// Searches of the past that were not deleted, the newest first.
-    pub fn past_searches(&self) -> Result<Vec<PastSearch>, ProjectError> {
-        let all = self.search_rows("WHERE json_extract(card, '$.deleted') = 0 ORDER BY at_ms DESC, id DESC", [])?;
-        Ok(all)
-    }
-
-    pub fn past_search(&self, id: SearchId) -> Result<Option<PastSearch>, ProjectError> {
-        Ok(self.search_rows("WHERE id = ?1", [id])?.pop())
-    }
-
-    fn search_rows(&self, rest: &str, values: impl rusqlite::Params) -> Result<Vec<PastSearch>, ProjectError> {
-        let sql = ProjectError::from_sql("read the searches", &self.database);
-        let mut statement = self
-            .connection
-            .prepare_cached(&format!("SELECT id, at_ms, author, card, record FROM search {rest}"))
-            .map_err(&sql)?;
-        let text = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-        let rows = statement.query_map(values, text).map_err(&sql)?;
-        rows.map(|row| {
-            let (id, at_ms, author, card, record): (i64, i64, String, String, String) = row.map_err(&sql)?;
-            let card = from_json("a search", &self.database, &card)?;
-            let search = from_json("a search", &self.database, &record)?;
-            Ok(PastSearch { id, at_ms, author, card, search })
-        })
-        .collect()
-    }
-
-    /// Notes a search. A former one of the same part of the same photo is brought up to date, unless it was saved: that
-    /// one stays as it was. `photos` are what the gallery's fingerprint stands for.
-    pub fn log_search(&mut self, search: &LoggedSearch, photos: &[u8]) -> Result<SearchId, ProjectError> {
-        self.check_writable()?;
-        let path = self.database.clone();
-        let record = to_json("a search", &path, search)?;
-        let card = to_json("a search", &path, &SearchCard::default())?;
-        let crop = to_json("a search", &path, &search.crop)?;
-        let author = self.author.clone();
-        let sql = ProjectError::from_sql("note the search", &path);
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&sql)?;
-        let noted: rusqlite::Result<i64> = (|| {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO gallery_seen (fingerprint, photos) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                )?
-                .execute(params![search.gallery, photos])?;
-            let former: Option<i64> = transaction
-                .prepare_cached(
-                    "SELECT id FROM search WHERE content_hash = ?1 AND json_extract(record, '$.crop') = json(?2)
-                     AND json_extract(card, '$.starred') = 0 AND json_extract(card, '$.deleted') = 0
-                     ORDER BY id DESC LIMIT 1",
-                )?
-                .query_row(params![search.content_hash, crop], |row| row.get(0))
-                .optional()?;
-            let id = match former {
-                Some(id) => {
-                    transaction
-                        .prepare_cached("UPDATE search SET at_ms = ?2, author = ?3, record = ?4 WHERE id = ?1")?
-                        .execute(params![id, now_ms(), author, record])?;
-                    id
-                }
-                None => {
-                    transaction
-                        .prepare_cached(
-                            "INSERT INTO search (at_ms, author, card, content_hash, record)
-                             VALUES (?1, ?2, ?3, ?4, ?5)",
-                        )?
-                        .execute(params![now_ms(), author, card, search.content_hash, record])?;
-                    transaction.last_insert_rowid()
-                }
-            };
-            transaction
-                .prepare_cached(
-                    "DELETE FROM search WHERE json_extract(card, '$.starred') = 0 AND id NOT IN
-                     (SELECT id FROM search WHERE json_extract(card, '$.starred') = 0
-                      ORDER BY at_ms DESC, id DESC LIMIT ?1)",
-                )?
-                .execute([KEPT as i64])?;
-            transaction
-                .prepare_cached(
-                    "DELETE FROM gallery_seen
-                     WHERE fingerprint NOT IN (SELECT json_extract(record, '$.gallery') FROM search)",
-                )?
-                .execute([])?;
-            Ok(id)
-        })();
-        let id = noted.map_err(&sql)?;
-        transaction.commit().map_err(&sql)?;
-        Ok(id)
-    }
-
-    /// What a gallery's fingerprint stands for, where that is still kept.
-    pub fn gallery_seen(&self, fingerprint: &str) -> Result<Option<Vec<u8>>, ProjectError> {
-        self.connection
-            .query_row("SELECT photos FROM gallery_seen WHERE fingerprint = ?1", [fingerprint], |row| row.get(0))
-            .optional()
-            .map_err(ProjectError::from_sql("read the searches", &self.database))
-    }
-
-    /// Points a past search to a copy of its photo.
-    pub fn move_search_photo(&mut self, search: &PastSearch) -> Result<(), ProjectError> {
-        self.check_writable()?;
-        let record = to_json("a search", &self.database, &search.search)?;
-        self.connection
-            .execute("UPDATE search SET record = ?2 WHERE id = ?1", params![search.id, record])
-            .map_err(ProjectError::from_sql("note the search", &self.database))?;
-        Ok(())
     }
 }
 

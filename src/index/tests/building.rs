@@ -337,28 +337,6 @@ fn equal_files_have_equal_contents_whatever_they_are_called() {
 }
 
 #[test]
-#[ignore = "takes a minute: how long the start takes with a large gallery"]
-fn twenty_thousand_photos_start_quickly() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = dir.path().join("features");
-    let embed = Colours::new();
-    let photos = write_photos(dir.path(), 0..20_000);
-    build_all(&at, &embed, &photos).unwrap();
-    let timed = |what: &str, work: &dyn Fn()| {
-        let start = std::time::Instant::now();
-        work();
-        println!("{what}: {:?}", start.elapsed());
-    };
-    timed("build and open", &|| {
-        build_all(&at, &embed, &photos).unwrap();
-        GalleryIndex::open_for(&at, &embed).unwrap();
-    });
-    timed("as it is", &|| assert!(current(&at, &embed, &photos).is_some()));
-    fs::remove_file(at.join("index.checked")).unwrap();
-    timed("as it is, every byte checked", &|| assert!(current(&at, &embed, &photos).is_some()));
-}
-
-#[test]
 fn what_a_stopped_run_embedded_is_known_to_have_been_begun() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("features");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::PlanInfo;
-use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord, QueryEdit};
+use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord, QueryEdit, Utc};
 
 /// Everything about a match but its photos, plan and picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,19 +119,8 @@ pub struct EvidenceCheck {
 
 /// "2026-11-21 16:05 UTC".
 pub fn utc_text(ms: i64) -> String {
-    let minutes = ms.div_euclid(60_000);
-    let (days, minute) = (minutes.div_euclid(24 * 60), minutes.rem_euclid(24 * 60));
-    // Howard Hinnant's days-to-civil algorithm: years begin in March, so that leap days are last.
-    let shifted = days.saturating_add(719_468);
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)
+    let utc = Utc::of_ms(ms);
+    format!("{} {} UTC", utc.date(), utc.time())
 }
 
 #[cfg(test)]

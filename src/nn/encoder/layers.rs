@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::{CellFeatures, Encoder, Regrid, normalise, together};
+use super::{CellFeatures, Encoder, Regrid, describe, together};
 use crate::domain::{Grid, Layer};
 use crate::nn::NnError;
 use crate::nn::error::Doing;
@@ -64,24 +64,4 @@ impl Encoder {
         let (_, dim, rows, columns) = map.dims4()?;
         Ok((map.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()?, [dim, rows, columns]))
     }
-}
-
-/// One map `[dim, cells]` to normalised cells and the global vector.
-fn describe(map: &[f32], count: usize, regrid: Option<&Regrid>, features: &mut CellFeatures) {
-    let dim = features.dim;
-    let mut cells = vec![0.0; map.len()];
-    for (channel, values) in map.chunks_exact(count).enumerate() {
-        for (cell, value) in values.iter().enumerate() {
-            cells[cell * dim + channel] = *value;
-        }
-    }
-    let mut global: Vec<f32> =
-        map.chunks_exact(count).map(|values| values.iter().sum::<f32>() / count as f32).collect();
-    normalise(&mut global);
-    features.globals.extend(global);
-    if let Some(regrid) = regrid {
-        cells = regrid.apply(&cells, dim);
-    }
-    cells.chunks_exact_mut(dim).for_each(normalise);
-    features.cells.extend(cells);
 }

@@ -8,7 +8,7 @@ use crate::ot::scaling::{Outcome, Stop, Workspace};
 use crate::ot::similarity::Units;
 use crate::ot::{Cells, SinkhornOptions, explain_pair, rerank, score_pair, similarity_plan, sinkhorn};
 
-use super::support::{Photo, fixture, lcg, narrow, near, transport_problem, widen};
+use super::support::{Photo, fixture, lcg, narrow, near, scaled, transport_problem, widen};
 
 #[test]
 fn the_vectorised_exponential_is_right_to_two_units_in_the_last_place() {
@@ -161,12 +161,6 @@ proptest! {
         similarity in prop::collection::vec(-1.0f32..=1.0, 400),
         weights in prop::collection::vec(prop_oneof![Just(0.0f32), 1e-6f32..1.0], 40),
     ) {
-        let scaled = |raw: &[f32]| {
-            let mut w = raw.to_vec();
-            w[0] += 0.1;
-            let sum: f32 = w.iter().sum();
-            w.iter().map(|x| x / sum).collect::<Vec<_>>()
-        };
         let (a, b) = (scaled(&weights[..n]), scaled(&weights[20..20 + m]));
         let epsilon = 10f32.powf(exponent).clamp(1e-4, 10.0);
         let options = MatchOptions { epsilon, ..MatchOptions::default() };

@@ -8,7 +8,7 @@ use crate::ot::{
     Cells, Painted, exact, explain_painted, explain_pair, rerank, rerank_painted, score_pair, similarity_plan,
 };
 
-use super::support::{Photo, fixture, lcg, narrow, near, number, transport_problem, widen};
+use super::support::{Photo, fixture, lcg, narrow, near, number, scaled, transport_problem, widen};
 
 const ALL: [Solver; 4] = [Solver::Sinkhorn, Solver::Exact, Solver::UNBALANCED, Solver::PARTIAL];
 
@@ -251,12 +251,6 @@ proptest! {
         similarity in prop::collection::vec(-1.0f32..=1.0, 400),
         weights in prop::collection::vec(prop_oneof![Just(0.0f32), 1e-6f32..1.0], 40),
     ) {
-        let scaled = |raw: &[f32]| {
-            let mut w = raw.to_vec();
-            w[0] += 0.1;
-            let sum: f32 = w.iter().sum();
-            w.iter().map(|x| x / sum).collect::<Vec<_>>()
-        };
         let (a, b) = (scaled(&weights[..n]), scaled(&weights[20..20 + m]));
         let solvers = [Solver::Exact, Solver::Unbalanced { rho: 10f32.powf(rho) }, Solver::Partial { mass: share }];
         for solver in solvers {

@@ -132,3 +132,11 @@ pub fn narrow(values: &[f64]) -> Vec<f32> {
 pub fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }
+
+/// Weights that sum to 1, of numbers of which all may be zero.
+pub fn scaled(raw: &[f32]) -> Vec<f32> {
+    let mut weights = raw.to_vec();
+    weights[0] += 0.1;
+    let sum: f32 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}

@@ -2,7 +2,7 @@
 
 use egui::{Align, Key, Layout, Popup, Pos2, Rect, RichText, Sense, Ui, Vec2};
 
-use crate::domain::{Again, PastSearch};
+use crate::domain::{Again, PastSearch, Utc};
 use crate::project::ShelfEdit;
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
@@ -172,22 +172,8 @@ pub fn when(at_ms: i64, now_secs: i64) -> String {
         ..60 => "just now".to_owned(),
         60..3600 => format!("{} min ago", secs / 60),
         3600..86_400 => format!("{} h ago", secs / 3600),
-        _ => format!("on {}", date(at_ms)),
+        _ => format!("on {}", Utc::of_ms(at_ms).date()),
     }
-}
-
-/// The day in UTC (Hinnant's days-to-civil).
-fn date(at_ms: i64) -> String {
-    let days = at_ms.div_euclid(86_400_000) + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// What running a past search again gave, above the results.
@@ -248,7 +234,7 @@ mod tests {
         assert_eq!(when((now - 200) * 1000, now), "3 min ago");
         assert_eq!(when((now - 7300) * 1000, now), "2 h ago");
         assert_eq!(when(0, now), "on 1970-01-01");
-        assert_eq!(date(951_782_400_000), "2000-02-29");
-        assert_eq!(date(1_795_277_000_000), "2026-11-21");
+        assert_eq!(Utc::of_ms(951_782_400_000).date(), "2000-02-29");
+        assert_eq!(Utc::of_ms(1_795_277_000_000).date(), "2026-11-21");
     }
 }
