@@ -1,0 +1,76 @@
+//! `[optimizer]`: how gradients move the weights.
+
+use serde::{Deserialize, Serialize};
+
+use super::ranges;
+use crate::train::optimizer::Rule;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    Sgd,
+    #[default]
+    AdamW,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerSection {
+    /// sgd or adamw.
+    pub kind: OptimizerKind,
+    /// Peak learning rate.
+    pub rate: f64,
+    pub weight_decay: f64,
+    /// Whether biases and the weights of norms decay too.
+    pub decay_norms: bool,
+    /// Of sgd.
+    pub momentum: f64,
+    /// Of adamw.
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    /// Longest gradient that is used as it is; longer ones are shortened. 0 sets no limit.
+    pub clip_norm: f64,
+    /// Share of the average that a step keeps in the averaged weights, which are the ones measured and kept; 0
+    /// averages nothing.
+    pub ema: f64,
+}
+
+impl Default for OptimizerSection {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::AdamW,
+            rate: 1e-3,
+            weight_decay: 0.05,
+            decay_norms: false,
+            momentum: 0.9,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            clip_norm: 5.0,
+            ema: 0.0,
+        }
+    }
+}
+
+impl OptimizerSection {
+    pub(super) fn check(&self) -> Result<(), String> {
+        ranges::numbers(&[
+            ("optimizer.rate", self.rate, 1e-12, 100.0),
+            ("optimizer.weight_decay", self.weight_decay, 0.0, 10.0),
+            ("optimizer.momentum", self.momentum, 0.0, 0.9999),
+            ("optimizer.beta1", self.beta1, 0.0, 0.9999),
+            ("optimizer.beta2", self.beta2, 0.0, 0.999_999),
+            ("optimizer.epsilon", self.epsilon, 1e-16, 1.0),
+            ("optimizer.clip_norm", self.clip_norm, 0.0, 1e9),
+            ("optimizer.ema", self.ema, 0.0, 0.999_999),
+        ])
+    }
+
+    pub fn rule(&self) -> Rule {
+        match self.kind {
+            OptimizerKind::Sgd => Rule::Sgd { momentum: self.momentum },
+            OptimizerKind::AdamW => Rule::AdamW { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon },
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What a run begins with: fresh, from a model's weights, or where it stopped.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{DType, Device};
+
+use super::batches::loader;
+use super::{RunInfo, Start, Trainer};
+use crate::data::{Dataset, Sampler};
+use crate::nn::{Embedder, Params};
+use crate::train::TrainError;
+use crate::train::config::TrainConfig;
+use crate::train::ema::Ema;
+use crate::train::inputs::{check_enough, on_device, strip, take_weights, training_items};
+use crate::train::optimizer::Optimizer;
+use crate::train::run_folder::{self, TrainerState};
+
+impl Trainer {
+    /// Prepares a run in the folder `run`. Items of the split `Train`, and those without a split, are trained on; the
+    /// split `Validation` is measured. Kinds are the dataset's.
+    pub fn new(
+        config: &TrainConfig,
+        dataset: Dataset,
+        run: &Path,
+        start: &Start,
+        info: RunInfo,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let config = match start {
+            Start::Resume => run_folder::read_config(run)?,
+            Start::Fresh | Start::From(_) => config.clone(),
+        };
+        config.check().map_err(TrainError::Settings)?;
+        if *start != Start::Resume && run_folder::newest(run).is_some() {
+            return Err(TrainError::Mismatch {
+                reason: "this folder holds a run already; resume it or choose another name".to_owned(),
+                path: run.to_owned(),
+            });
+        }
+        let dataset = Arc::new(dataset);
+        let among = training_items(&dataset, config.data.label_fraction, config.seed);
+        check_enough(&dataset, &among)?;
+        let sampler = Sampler::new(&dataset, &among, config.sampler(), config.seed);
+        let schedule = config.schedule(sampler.steps_per_epoch());
+        let embedder_config = config.embedder(dataset.kinds.len().max(1));
+        let mut optimizer = Optimizer::new(config.rule(), config.optimizer.weight_decay, config.optimizer.decay_norms);
+        let mut state = TrainerState::default();
+        let (mut ema, mut parent, mut saved_step) = (None, None, None);
+        let embedder = match start {
+            Start::Fresh => Embedder::new(&embedder_config, config.seed, device)?,
+            Start::From(model) => {
+                let mut embedder = Embedder::new(&embedder_config, config.seed, device)?;
+                parent = Some(take_weights(&mut embedder, model, &dataset.kinds)?);
+                embedder
+            }
+            Start::Resume => {
+                let dir = run_folder::newest(run).ok_or_else(|| TrainError::Mismatch {
+                    reason: "this run has no checkpoint to go on from".to_owned(),
+                    path: run.to_owned(),
+                })?;
+                let resumed = run_folder::read_checkpoint(&dir)?;
+                if resumed.saved.card.kinds != dataset.kinds {
+                    return Err(TrainError::Mismatch {
+                        reason: "the kinds of garment have changed since this run began".to_owned(),
+                        path: dir,
+                    });
+                }
+                let moments = strip(&resumed.store, "optimizer.");
+                optimizer.restore(resumed.state.optimizer_steps, &moments)?;
+                let raw = strip(&resumed.store, "weights.");
+                // With an average the checkpoint's own weights are the averaged ones.
+                let weights = if config.optimizer.ema > 0.0 {
+                    ema = Some(Ema::restored(config.optimizer.ema, on_device(&resumed.saved.tensors, device)?));
+                    raw
+                } else {
+                    resumed.saved.tensors.clone()
+                };
+                state = resumed.state;
+                saved_step = Some(state.position.step);
+                parent = resumed.saved.card.parent.clone();
+                let params = Params::from_tensors(config.seed, DType::F32, device, &embedder_config.specs(), weights)?;
+                Embedder::with_params(&embedder_config, params)?
+            }
+        };
+        if config.optimizer.ema > 0.0 && ema.is_none() {
+            ema = Some(Ema::new(config.optimizer.ema, &embedder.params)?);
+        }
+        let sizes = BTreeSet::from([config.size_in_epoch(0), config.size_in_epoch(config.schedule.epochs - 1)]);
+        let loaders = sizes.into_iter().map(|size| (size, loader(&config, &dataset, size))).collect();
+        Ok(Self {
+            config,
+            dataset,
+            run: run.to_owned(),
+            info,
+            device: device.clone(),
+            embedder,
+            optimizer,
+            ema,
+            sampler,
+            schedule,
+            loaders,
+            state,
+            parent,
+            saved_step,
+            told_skipped: BTreeSet::new(),
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What is measured and written down: validation, the averaged network, checkpoints.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Tensor};
+
+use super::Trainer;
+use crate::domain::{Split, StopFlag};
+use crate::eval::{EvalItem, Scores, evaluate};
+use crate::nn::{Embedder, ModelCard, Params};
+use crate::train::TrainError;
+use crate::train::event::TrainEvent;
+use crate::train::run_folder;
+
+impl Trainer {
+    /// Measures the validation split; `None` where there is none or the flag was set.
+    pub fn validate(&self, stop: &StopFlag) -> Result<Option<Scores>, TrainError> {
+        let (queries, gallery) = EvalItem::of_split(&self.dataset, Split::Validation);
+        if queries.is_empty() || gallery.is_empty() {
+            return Ok(None);
+        }
+        let encoder = self.averaged()?.to_encoder(&self.card())?;
+        Ok(evaluate(&encoder, &queries, &gallery, None, stop, &|_| {})?.map(|found| found.report.global))
+    }
+
+    /// The network that is measured and kept: the averaged one where the recipe averages.
+    fn averaged(&self) -> Result<Embedder, TrainError> {
+        let weights = match &self.ema {
+            Some(ema) => ema.averages().clone(),
+            None => self.embedder.params.tensors()?,
+        };
+        let config = self.embedder.config();
+        let params = Params::from_tensors(self.config.seed, DType::F32, &self.device, &config.specs(), weights)?;
+        Ok(Embedder::with_params(config, params)?)
+    }
+
+    fn card(&self) -> ModelCard {
+        let mut card = ModelCard::new(&self.config.name, self.embedder.config(), self.config.model.input_size);
+        card.kinds.clone_from(&self.dataset.kinds);
+        card.data.clone_from(&self.info.data);
+        card.command.clone_from(&self.info.command);
+        card.created.clone_from(&self.info.created);
+        card.recipe = self.config.to_toml();
+        card.seed = self.config.seed;
+        card.parent.clone_from(&self.parent);
+        if let Some(scores) = &self.state.validation {
+            card.metrics = scores.named().map(|(name, value)| (format!("validation {name}"), value)).into();
+        }
+        card
+    }
+
+    pub(super) fn save(&mut self, tell: &mut dyn FnMut(TrainEvent)) -> Result<(), TrainError> {
+        let weights = self.embedder.params.tensors()?;
+        let mut store: BTreeMap<String, Tensor> =
+            self.optimizer.state()?.into_iter().map(|(name, tensor)| (format!("optimizer.{name}"), tensor)).collect();
+        let shown = match &self.ema {
+            Some(ema) => {
+                store.extend(weights.into_iter().map(|(name, tensor)| (format!("weights.{name}"), tensor)));
+                ema.averages().clone()
+            }
+            None => weights,
+        };
+        self.state.optimizer_steps = self.optimizer.steps();
+        let step = self.state.position.step;
+        let keep = self.config.run.keep;
+        let path = run_folder::write_checkpoint(&self.run, &self.card(), &shown, &self.state, &store, keep)?;
+        self.saved_step = Some(step);
+        tell(TrainEvent::Checkpoint { step, path });
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The loop: batches in, weights out, everything else as events.
+//!
+//! A run depends on its recipe and its photos alone. Sampling, views and recolouring are keyed by (seed, epoch, step),
+//! optimizers and averages are saved, and sums over threads have a fixed order, so that a run that was stopped and
+//! resumed ends with the same bits as one that was not. While a step computes, the next batch is made on the idle
+//! cores. The loop runs on the caller's thread, which needs a deep stack (64 MB): candle walks the graph by recursion.
+
+mod batches;
+mod begin;
+mod keep;
+mod pace;
+mod run;
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use candle_core::Device;
+
+use super::config::TrainConfig;
+use super::ema::Ema;
+use super::optimizer::Optimizer;
+use super::run_folder::{Position, TrainerState};
+use super::schedule::Schedule;
+use crate::data::{Dataset, Loader, Sampler};
+use crate::domain::CheckpointId;
+use crate::nn::Embedder;
+
+/// Where weights come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Random weights.
+    Fresh,
+    /// The weights of a model's folder, as the beginning of a new run.
+    From(PathBuf),
+    /// The same run goes on from its last checkpoint; the recipe is the run's own.
+    Resume,
+}
+
+/// What a model's card says besides the recipe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunInfo {
+    /// What it is trained on, in words.
+    pub data: String,
+    /// The command that does it again.
+    pub command: String,
+    /// Date and time, as RFC 3339.
+    pub created: String,
+}
+
+pub struct Trainer {
+    config: TrainConfig,
+    dataset: Arc<Dataset>,
+    run: PathBuf,
+    info: RunInfo,
+    device: Device,
+    embedder: Embedder,
+    optimizer: Optimizer,
+    ema: Option<Ema>,
+    sampler: Sampler,
+    schedule: Schedule,
+    /// For the sizes that the recipe asks for.
+    loaders: BTreeMap<usize, Loader>,
+    state: TrainerState,
+    parent: Option<CheckpointId>,
+    /// Step of the newest checkpoint.
+    saved_step: Option<usize>,
+    told_skipped: BTreeSet<PathBuf>,
+}
+
+impl Trainer {
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// All steps of the run.
+    pub fn steps(&self) -> usize {
+        self.schedule.total_steps
+    }
+
+    pub fn position(&self) -> Position {
+        self.state.position
+    }
+
+    pub fn embedder(&self) -> &Embedder {
+        &self.embedder
+    }
+}
