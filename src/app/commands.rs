@@ -45,6 +45,7 @@ impl App {
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
             Command::Plan(command) => self.obey_plan(command),
             Command::Query(command) => self.obey_query(command),
+            Command::Pick(command) => self.obey_pick(command),
         }
     }
 
@@ -117,6 +118,7 @@ impl App {
             | Action::SearchAgain => self.act_on_gallery(action),
             Action::Plan(action) => self.act_on_plan(ctx, action),
             Action::Query(action) => self.act_on_query(action),
+            Action::Pick(action) => self.act_pick(action),
             action => {
                 self.act_shelf(ctx, action);
             }
@@ -155,6 +157,10 @@ impl App {
         let origin = photo.clone();
         let mut query = Query::new(id, name.clone());
         query.recipe = std::mem::take(&mut self.asked.recipe);
+        query.also = std::mem::take(&mut self.asked.also);
+        if let Some(paint) = self.asked.paint_of_past.take() {
+            query.painting.paint = paint;
+        }
         self.session.query = Some(query);
         self.submit_search(photo, crop);
         self.remember_search(&name, origin, crop);
@@ -259,7 +265,7 @@ impl App {
         self.asked.plan_again = true;
     }
 
-    fn step(&mut self, by: isize) {
+    pub(super) fn step(&mut self, by: isize) {
         let Some(query) = &self.session.query else { return };
         let Some(ranking) = &query.ranking else { return };
         let tiles = Self::tiles_of(query);

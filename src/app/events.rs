@@ -186,7 +186,8 @@ impl App {
     pub(super) fn path_picked(&mut self, ctx: &egui::Context, dialog: Dialog, path: Option<PathBuf>) {
         if let Dialog::Export { format, .. } = dialog {
             if let (Some(path), Some(query)) = (path, &self.session.query) {
-                self.backend.submit(Request::Shelf(ShelfRequest::Export { query: query.id, format, path }));
+                let only = self.session.shelf.picked.photos.clone();
+                self.backend.submit(Request::Shelf(ShelfRequest::Export { query: query.id, only, format, path }));
             }
             return;
         }

@@ -208,6 +208,8 @@ impl App {
             self.session.gallery.report_open = false;
         } else if self.session.shelf.tray_open {
             self.session.shelf.tray_open = false;
+        } else if self.has_picked() {
+            self.session.shelf.picked.clear();
         } else if self.keyboard.focused {
             // egui takes the focus away on Esc, before anything else happens.
             if let Some(focused) = ctx.memory(|memory| memory.focused()) {

@@ -12,6 +12,7 @@ mod gallery;
 mod inspect;
 mod knobs;
 mod layout;
+mod picked;
 mod run;
 mod scrolling;
 mod shelf;
@@ -20,9 +21,10 @@ mod study;
 pub(crate) mod tests;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::{PhotoId, ProductId, QueryId, Recipe, SearchId};
+use crate::domain::{Paint, PhotoId, ProductId, QueryId, Recipe, SearchId};
 use crate::jobs::{Backend, DeviceChoice, QueryPhoto, Request};
 use crate::render;
 use crate::ui::keys::Keyboard;
@@ -86,6 +88,9 @@ struct Asked {
     arrange_again: bool,
     /// What the next search does to its photo, where it is a past one.
     recipe: Recipe,
+    /// The other photos of a past search that is about to run again, and what was painted.
+    also: Vec<QueryPhoto>,
+    paint_of_past: Option<Arc<Paint>>,
     /// The past search that the next search runs again.
     again: Option<SearchId>,
 }

@@ -87,7 +87,11 @@ impl App {
                 self.session.shelf.options.without_rules ^= true;
                 self.asked.arrange_again = true;
             }
+            Action::Pin | Action::Boost | Action::Bury | Action::Exclude if self.has_picked() => {
+                self.rule_for_picked(ctx, action);
+            }
             Action::Pin | Action::Boost | Action::Bury | Action::Exclude => self.rule_for_selected(ctx, action),
+            Action::Compare if self.has_picked() => self.compare_picked(ctx),
             Action::Compare => {
                 if let Some(photo) = selected {
                     self.compare(ctx, &photo);
@@ -161,7 +165,7 @@ impl App {
         self.obey_shelf(ctx, ShelfCommand::Edit(edit));
     }
 
-    fn compare(&mut self, ctx: &egui::Context, photo: &PhotoId) {
+    pub(super) fn compare(&mut self, ctx: &egui::Context, photo: &PhotoId) {
         let shelf = &mut self.session.shelf;
         if let Some(at) = shelf.tray.iter().position(|item| &item.hit.photo == photo) {
             shelf.tray.remove(at);
@@ -210,10 +214,13 @@ impl App {
         self.session.shelf.options = past.search.shelf.clone();
         let filters = past.search.shelf.filters.clone();
         self.backend.submit(Request::Shelf(ShelfRequest::Facets { filters }));
-        let photo = match &past.search.photo {
+        let asked = |photo: &LoggedPhoto| match photo {
             LoggedPhoto::Project { photo } => QueryPhoto::Project(photo.clone()),
             LoggedPhoto::File { path } => QueryPhoto::File(path.clone()),
         };
+        let photo = asked(&past.search.photo);
+        self.asked.also = past.search.also.iter().map(asked).collect();
+        self.asked.paint_of_past = past.search.paint.clone().map(Arc::new);
         self.asked.again = Some(id);
         self.asked.recipe = past.search.recipe.clone();
         self.search_part(ctx, photo, Some(past.search.crop), Some(past.search.photo_name));
@@ -255,6 +262,7 @@ impl App {
         let shelf = &mut self.session.shelf;
         shelf.noted = None;
         shelf.again = None;
+        shelf.picked.clear();
         shelf.limit = LIMIT;
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductId, Recipe, Rule, ShelfOptions};
+use super::{CheckpointId, CropRect, MatchOptions, Paint, PhotoId, ProductId, Recipe, Rule, ShelfOptions};
 
 /// The number of a search in its project.
 pub type SearchId = i64;
@@ -44,6 +44,12 @@ pub struct LoggedSearch {
     /// How the photo was turned, and the products that were liked and disliked; `crop` is of the turned photo.
     #[serde(default)]
     pub recipe: Recipe,
+    /// The other photos of the garment.
+    #[serde(default)]
+    pub also: Vec<LoggedPhoto>,
+    /// What was painted, where it counted; records of before it was kept hold nothing.
+    #[serde(default)]
+    pub paint: Option<Paint>,
     pub options: MatchOptions,
     pub shelf: ShelfOptions,
     /// The enabled rules, in the order of their numbers.

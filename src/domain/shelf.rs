@@ -53,6 +53,25 @@ impl Effect {
         }
     }
 
+    /// What pulls the other way by as much.
+    pub fn opposite(self) -> Option<Self> {
+        match self {
+            Self::Boost { by } => Some(Self::Bury { by }),
+            Self::Bury { by } => Some(Self::Boost { by }),
+            Self::Pin { .. } | Self::Exclude => None,
+        }
+    }
+
+    /// "Pinned", "Boosted".
+    pub fn sort_words(self) -> &'static str {
+        match self {
+            Self::Pin { .. } => "Pinned",
+            Self::Boost { .. } => "Boosted",
+            Self::Bury { .. } => "Buried",
+            Self::Exclude => "Excluded",
+        }
+    }
+
     /// "Pinned to 1", "Boosted by 0.10".
     pub fn words(self) -> String {
         match self {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::shelf_types::ExportLine;
-use crate::domain::{ProductId, ProductRecord, Ranking, Rule};
+use crate::domain::{PhotoId, ProductId, ProductRecord, Ranking, Rule};
 
 /// The lines of a ranking, all hits, folded or not.
 pub fn lines(ranking: &Ranking, products: &BTreeMap<ProductId, ProductRecord>, rules: &[Rule]) -> Vec<ExportLine> {
@@ -33,6 +33,15 @@ pub fn lines(ranking: &Ranking, products: &BTreeMap<ProductId, ProductRecord>, r
             }
         })
         .collect()
+}
+
+/// The ranking with these photos alone, each under the rank it has.
+pub fn part(ranking: &Ranking, only: &BTreeSet<PhotoId>) -> Ranking {
+    let mut part = ranking.clone();
+    part.hits.retain(|hit| only.contains(&hit.photo));
+    // Folds name places, which have moved; what was chosen by hand is shown in any case.
+    part.shelf.folds.clear();
+    part
 }
 
 /// RFC 4180, with a line of names first and a column for each attribute.

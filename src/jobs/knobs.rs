@@ -43,7 +43,7 @@ impl Knobs {
         }
     }
 
-    fn paint(&self, query: QueryId) -> Option<Arc<Paint>> {
+    pub fn paint(&self, query: QueryId) -> Option<Arc<Paint>> {
         locked(&self.paints).iter().find(|(other, _)| *other == query).map(|(_, paint)| Arc::clone(paint))
     }
 

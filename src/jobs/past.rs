@@ -1,14 +1,16 @@
 //! Searches of the past: what is noted of one, and what is different when it is run again.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::JobError;
 use super::open::Engine;
 use super::queries::Kept;
 use super::search::Source;
 use super::shelve::{Catalogue, Shelving};
+use super::types::QueryPhoto;
 use crate::domain::{
-    Again, CropRect, LoggedHit, LoggedPhoto, LoggedSearch, PastSearch, PhotoId, Ranking, Rule, RuleId,
+    Again, CropRect, LoggedHit, LoggedPhoto, LoggedSearch, Marginals, Paint, PastSearch, PhotoId, Ranking, Rule, RuleId,
 };
 use crate::index::GalleryIndex;
 use crate::nn;
@@ -92,7 +94,8 @@ pub fn gallery_change(then: &[u8], now: &[u8]) -> Option<GalleryChange> {
 /// What is noted of a finished search.
 pub fn describe(
     kept: &Kept,
-    photo: LoggedPhoto,
+    (photo, also): (LoggedPhoto, Vec<LoggedPhoto>),
+    paint: Option<Paint>,
     ranking: &Ranking,
     engine: &Engine,
     shelving: &Shelving,
@@ -105,6 +108,8 @@ pub fn describe(
         crop: kept.crop,
         whole: kept.crop == CropRect::whole(kept.info.width, kept.info.height),
         recipe: kept.recipe.clone(),
+        also,
+        paint: (ranking.options.marginals == Marginals::Painted).then(|| paint.unwrap_or_default()),
         options: ranking.options,
         shelf: ranking.shelf.options.clone(),
         rules: shelving.rules().to_vec(),
@@ -123,13 +128,32 @@ pub fn describe(
     }
 }
 
-/// Where a search's photo will be found again. What is no file is copied into the project.
-pub fn place_of(project: &mut Project, kept: &Kept) -> Result<LoggedPhoto, JobError> {
+/// Where a search's photo and the further ones of its garment will be found again. What is no file is copied into the
+/// project.
+pub fn places_of(project: &mut Project, kept: &Kept) -> Result<(LoggedPhoto, Vec<LoggedPhoto>), JobError> {
+    let photo = place_of(project, kept)?;
+    let also = kept.also.iter().map(|also| match (&also.photo, &also.source.path) {
+        (QueryPhoto::Project(photo), _) => Ok(LoggedPhoto::Project { photo: photo.clone() }),
+        (_, Some(path)) => Ok(file(path)),
+        (_, None) => {
+            let pixels = also.source.decode()?;
+            Ok(LoggedPhoto::Project { photo: import(project, &also.source, pixels.width(), pixels.height())? })
+        }
+    });
+    let also = also.collect::<Result<_, JobError>>()?;
+    Ok((photo, also))
+}
+
+fn file(path: &Path) -> LoggedPhoto {
+    LoggedPhoto::File { path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) }
+}
+
+fn place_of(project: &mut Project, kept: &Kept) -> Result<LoggedPhoto, JobError> {
     if let Some(row) = &kept.known.row {
         return Ok(LoggedPhoto::Project { photo: row.photo.clone() });
     }
     match &kept.source.path {
-        Some(path) => Ok(LoggedPhoto::File { path: std::path::absolute(path).unwrap_or_else(|_| path.clone()) }),
+        Some(path) => Ok(file(path)),
         None => {
             let (width, height) = kept.recipe.edit.size(kept.info.width, kept.info.height);
             Ok(LoggedPhoto::Project { photo: import(project, &kept.source, width, height)? })
@@ -143,15 +167,22 @@ fn import(project: &mut Project, source: &Source, width: u32, height: u32) -> Re
 
 /// Copies the photo of a past search into the project, where it lies outside, so that it is still there when wanted.
 pub fn keep_photo(project: &mut Project, past: &mut PastSearch) -> Result<(), JobError> {
-    let LoggedPhoto::File { path } = &past.search.photo else { return Ok(()) };
-    let source = Source::read(path)?;
-    if blake3::hash(&source.bytes).to_hex().as_str() != past.search.content_hash {
-        return Err(JobError::OtherPhoto { path: path.clone() });
+    let mut moved = false;
+    let search = &mut past.search;
+    for (further, photo) in std::iter::once(&mut search.photo).chain(&mut search.also).enumerate() {
+        let LoggedPhoto::File { path } = &*photo else { continue };
+        let source = Source::read(path)?;
+        if further == 0 && blake3::hash(&source.bytes).to_hex().as_str() != search.content_hash {
+            return Err(JobError::OtherPhoto { path: path.clone() });
+        }
+        let pixels = source.decode()?;
+        *photo = LoggedPhoto::Project { photo: import(project, &source, pixels.width(), pixels.height())? };
+        moved = true;
     }
-    let pixels = source.decode()?;
-    let photo = import(project, &source, pixels.width(), pixels.height())?;
-    past.search.photo = LoggedPhoto::Project { photo };
-    Ok(project.move_search_photo(past)?)
+    if moved {
+        project.move_search_photo(past)?;
+    }
+    Ok(())
 }
 
 /// Compares a past search with what it gives now.
@@ -177,6 +208,19 @@ pub fn compare(past: &PastSearch, now: &LoggedSearch, then_photos: Option<&[u8]>
     let mut causes = Vec::new();
     if now.content_hash != then.content_hash {
         causes.push("The photo's file holds another picture now".to_owned());
+    }
+    if now.also.len() < then.also.len() {
+        let lost = then.also.len() - now.also.len();
+        causes.push(if lost == 1 {
+            "One of its further photos could not be read".to_owned()
+        } else {
+            format!("{lost} of its further photos could not be read")
+        });
+    }
+    if then.options.marginals == Marginals::Painted && now.paint != then.paint {
+        let words =
+            if then.paint.is_none() { "What was painted then was not kept" } else { "Something else is painted" };
+        causes.push(words.to_owned());
     }
     if now.checkpoint != then.checkpoint {
         causes.push(if now.model == then.model {

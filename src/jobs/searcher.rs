@@ -3,7 +3,7 @@
 mod answers;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -87,6 +87,7 @@ pub(super) enum SearchJob {
     },
     Export {
         query: QueryId,
+        only: BTreeSet<PhotoId>,
         format: ExportFormat,
         path: PathBuf,
     },
@@ -178,8 +179,8 @@ impl SearchThread {
             }
             SearchJob::Facets { filters } => shared.attempt(FailureOf::Shelf, || self.facets(&filters)),
             SearchJob::SavePast { id } => shared.attempt(FailureOf::Shelf, || self.save_past(id)),
-            SearchJob::Export { query, format, path } => {
-                shared.attempt(FailureOf::Saving, || self.export(query, format, path))
+            SearchJob::Export { query, only, format, path } => {
+                shared.attempt(FailureOf::Saving, || self.export(query, &only, format, path))
             }
             SearchJob::Open { path, stop } => {
                 let done = shared.attempt(FailureOf::Project, || self.open(path.as_deref(), &stop));

@@ -1,5 +1,6 @@
 //! What the window asks for and is told about filters, rules, past searches and exports. Part of `types`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ pub enum ShelfRequest {
     Edit(ShelfEdit),
     /// Saves a past search: its photo is copied into the project where it lies outside.
     Save { id: SearchId },
-    /// Writes the result list of a query into a file; answered by `Event::Saved`.
-    Export { query: QueryId, format: ExportFormat, path: PathBuf },
+    /// Writes the result list of a query into a file, or only these photos of it; answered by `Event::Saved`.
+    Export { query: QueryId, only: BTreeSet<PhotoId>, format: ExportFormat, path: PathBuf },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The search thread's part in filters, rules, past searches and exports.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::shelve::Shelving;
 use super::types::{Event, ExportFormat, FailureOf, ShelfEvent};
 use super::workers::SheetInfo;
 use super::{export, past, search};
-use crate::domain::{Filters, MatchOptions, QueryId, SearchId, ShelfOptions, StopFlag};
+use crate::domain::{Filters, MatchOptions, Paint, PhotoId, QueryId, SearchId, ShelfOptions, StopFlag};
 use crate::project::ShelfEdit;
 
 impl SearchThread {
@@ -68,18 +69,19 @@ impl SearchThread {
         let shelving = attempt!(self.shelving(opened, &engine, &kept.shelf));
         let Some(catalogue) = shelving.catalogue() else { return Ok(Ok(())) };
         let gallery = catalogue.gallery();
+        let paint = shared.knobs.paint(query).map(|paint| Paint::clone(&paint));
         let (id, again) = {
             let mut project = opened.project();
             if project.read_only().is_some() && kept.again.is_none() {
                 return Ok(Ok(()));
             }
-            let photo = match past::place_of(&mut project, &kept) {
-                Ok(photo) => photo,
+            let photos = match past::places_of(&mut project, &kept) {
+                Ok(photos) => photos,
                 // Nothing can be copied into a project that cannot be written; the search itself was answered.
                 Err(_) if project.read_only().is_some() => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
             };
-            let search = past::describe(&kept, photo, &found.shown, &engine, &shelving, catalogue);
+            let search = past::describe(&kept, photos, paint, &found.shown, &engine, &shelving, catalogue);
             let again = match kept.again {
                 Some(id) => attempt!(project.past_search(id)),
                 None => None,
@@ -137,15 +139,21 @@ impl SearchThread {
     }
 
     /// Collects the result list of a query; it is written where that makes nobody wait.
-    pub(super) fn export(&self, query: QueryId, format: ExportFormat, path: PathBuf) -> Done {
+    pub(super) fn export(&self, query: QueryId, only: &BTreeSet<PhotoId>, format: ExportFormat, path: PathBuf) -> Done {
         let opened = attempt!(self.shared.opened());
         let kept = attempt!(self.kept(query));
         let Some((_, found)) = &kept.found else { return Ok(Err(JobError::Forgotten { query })) };
-        let ranking = Arc::clone(&found.shown);
-        let lines = {
+        let ranking = &found.shown;
+        let mut lines = {
             let project = opened.project();
             let products = attempt!(project.products_named(ranking.hits.iter().map(|hit| &hit.product)));
-            export::lines(&ranking, &products, &attempt!(project.rules()))
+            export::lines(ranking, &products, &attempt!(project.rules()))
+        };
+        let ranking = if only.is_empty() {
+            Arc::clone(ranking)
+        } else {
+            lines.retain(|line| only.contains(&line.photo));
+            Arc::new(export::part(ranking, only))
         };
         let photos = ranking.hits.iter().map(|hit| opened.paths.photo(&hit.photo)).collect();
         let model = opened.engine.get().model.name.clone();

@@ -298,8 +298,8 @@ impl Backend for Workers {
             }
             Request::Shelf(ShelfRequest::Facets { filters }) => self.to_search(SearchJob::Facets { filters }),
             Request::Shelf(ShelfRequest::Save { id }) => self.to_search(SearchJob::SavePast { id }),
-            Request::Shelf(ShelfRequest::Export { query, format, path }) => {
-                self.to_search(SearchJob::Export { query, format, path });
+            Request::Shelf(ShelfRequest::Export { query, only, format, path }) => {
+                self.to_search(SearchJob::Export { query, only, format, path });
             }
             Request::Undo => self.io.push(IoJob::Undo),
             Request::Redo => self.io.push(IoJob::Redo),

@@ -37,6 +37,11 @@ pub enum ShelfEdit {
     RemoveRule {
         id: RuleId,
     },
+    /// Many rules in one step: those that go, and those that come as [`Self::AddRule`] would bring them.
+    Rules {
+        remove: Vec<RuleId>,
+        add: Vec<(Subject, Effect)>,
+    },
     /// `None` gives it its photo's name again.
     NameSearch {
         id: SearchId,
@@ -67,6 +72,9 @@ impl Undone {
     }
 }
 
+/// A rule before and after.
+type Change = (Option<Rule>, Option<Rule>);
+
 impl Project {
     /// The rules, in the order of their making.
     pub fn rules(&self) -> Result<Vec<Rule>, ProjectError> {
@@ -83,31 +91,30 @@ impl Project {
 
     /// Writes a change to the log and to what holds, in one transaction. `false` where it would change nothing.
     pub fn apply_shelf(&mut self, edit: &ShelfEdit) -> Result<bool, ProjectError> {
-        let now = now_ms();
         match edit {
             ShelfEdit::AddRule { subject, effect } => {
-                // A second rule of the same sort about the same products would only blur the first.
-                let sort = std::mem::discriminant(effect);
-                let same = self
-                    .rules()?
-                    .into_iter()
-                    .find(|rule| rule.subject == *subject && std::mem::discriminant(&rule.effect) == sort);
-                if let Some(before) = same {
-                    if before.effect == *effect && before.enabled {
-                        return Ok(false);
+                let (before, after) = self.added(&self.rules()?, self.next_rule()?, subject, *effect);
+                self.change_rule(before, Some(after))
+            }
+            ShelfEdit::Rules { remove, add } => {
+                let mut rules = self.rules()?;
+                let mut next = self.next_rule()?;
+                let mut changes = Vec::new();
+                rules.retain(|rule| {
+                    let goes = remove.contains(&rule.id);
+                    if goes {
+                        changes.push((Some(rule.clone()), None));
                     }
-                    let after = Rule { effect: *effect, enabled: true, ..before.clone() };
-                    return self.change_rule(Some(before), Some(after));
+                    !goes
+                });
+                for (subject, effect) in add {
+                    let (before, after) = self.added(&rules, next, subject, *effect);
+                    next = next.max(after.id + 1);
+                    if before.as_ref() != Some(&after) {
+                        changes.push((before, Some(after)));
+                    }
                 }
-                let rule = Rule {
-                    id: self.next_rule()?,
-                    subject: subject.clone(),
-                    effect: *effect,
-                    enabled: true,
-                    author: self.author.clone(),
-                    at_ms: now,
-                };
-                self.change_rule(None, Some(rule))
+                self.change_rules(changes)
             }
             ShelfEdit::ChangeRule { id, effect } => {
                 let before = self.rule(*id)?;
@@ -136,6 +143,46 @@ impl Project {
                 self.change_card(*id, "Delete a search", |card| SearchCard { deleted: true, ..card })
             }
         }
+    }
+
+    /// The rule that comes of wishing this effect, and the one that it changes. A second rule of the same sort about the
+    /// same products would only blur the first.
+    fn added(&self, rules: &[Rule], id: RuleId, subject: &Subject, effect: Effect) -> (Option<Rule>, Rule) {
+        let sort = std::mem::discriminant(&effect);
+        let same = rules.iter().find(|rule| rule.subject == *subject && std::mem::discriminant(&rule.effect) == sort);
+        match same {
+            Some(before) => (Some(before.clone()), Rule { effect, enabled: true, ..before.clone() }),
+            None => {
+                let (subject, author) = (subject.clone(), self.author.clone());
+                (None, Rule { id, subject, effect, enabled: true, author, at_ms: now_ms() })
+            }
+        }
+    }
+
+    /// All of these as one entry of the log, which one Undo takes back.
+    fn change_rules(&mut self, changes: Vec<Change>) -> Result<bool, ProjectError> {
+        let all: Vec<&Rule> = changes.iter().filter_map(|(before, after)| after.as_ref().or(before.as_ref())).collect();
+        let Some(newest) = all.iter().map(|rule| rule.id).max() else { return Ok(false) };
+        if changes.len() == 1 {
+            return match changes.into_iter().next() {
+                Some((before, after)) => self.change_rule(before, after),
+                None => Ok(false),
+            };
+        }
+        let added: Vec<&Rule> = changes.iter().filter_map(|(_, after)| after.as_ref()).collect();
+        let says = match added.last() {
+            Some(rule) => format!("{}: {} products", rule.effect.sort_words(), added.len()),
+            None => format!("Remove {} rules", changes.len()),
+        };
+        let side = |of: fn(&Change) -> &Option<Rule>| {
+            let pairs: Vec<(RuleId, &Option<Rule>)> =
+                all.iter().map(|rule| rule.id).zip(changes.iter().map(of)).collect();
+            to_json("rules", &self.database, &pairs)
+        };
+        let (before, after) = (side(|change| &change.0)?, side(|change| &change.1)?);
+        // The newest number stands for all, so that none of them is given again.
+        self.append_shelf(Action::Edit, "rule", newest, Some(before), Some(after), &says)?;
+        Ok(true)
     }
 
     fn rule(&self, id: RuleId) -> Result<Option<Rule>, ProjectError> {

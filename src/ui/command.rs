@@ -12,6 +12,7 @@ use super::gallery::GalleryCommand;
 use super::inspect::{PlanAction, PlanCommand};
 use super::keys::{Keymap, printed};
 use super::layout::{Layout, Pane};
+use super::picked::{PickAction, PickCommand};
 use super::shelf::ShelfCommand;
 use super::state::{Pointed, Ribbons, View};
 use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
@@ -47,6 +48,7 @@ pub enum Command {
     Study(super::study::StudyCommand),
     Plan(PlanCommand),
     Query(QueryCommand),
+    Pick(PickCommand),
 }
 
 /// An entry of the table.
@@ -109,6 +111,7 @@ pub enum Action {
     LaterSearch,
     Plan(PlanAction),
     Query(QueryAction),
+    Pick(PickAction),
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -148,7 +151,7 @@ pub struct Entry {
 }
 
 impl Action {
-    pub const ALL: [Self; 73] = [
+    pub const ALL: [Self; 80] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -222,6 +225,13 @@ impl Action {
         Self::Query(QueryAction::AddPhoto),
         Self::Query(QueryAction::Like),
         Self::Query(QueryAction::Dislike),
+        Self::Pick(PickAction::Toggle),
+        Self::Pick(PickAction::All),
+        Self::Pick(PickAction::UntilNext),
+        Self::Pick(PickAction::UntilPrevious),
+        Self::Pick(PickAction::UntilBelow),
+        Self::Pick(PickAction::UntilAbove),
+        Self::Pick(PickAction::Clear),
     ];
 
     /// The key that is printed on buttons.
@@ -237,7 +247,11 @@ impl Action {
 
     /// Moving through results is left to whatever holds the keyboard focus.
     pub fn moves_through_results(self) -> bool {
-        matches!(self, Self::NextResult | Self::PreviousResult | Self::ResultBelow | Self::ResultAbove)
+        match self {
+            Self::NextResult | Self::PreviousResult | Self::ResultBelow | Self::ResultAbove => true,
+            Self::Pick(action) => action.moves(),
+            _ => false,
+        }
     }
 }
 

@@ -278,7 +278,7 @@ pub fn reserved(shortcut: KeyboardShortcut) -> Option<&'static str> {
         Key::Escape => Some("Esc always backs out one level"),
         Key::Tab | Key::Enter | Key::Space => Some("Tab, Enter and Space belong to what has the keyboard focus"),
         Key::Plus | Key::Minus | Key::Equals | Key::Num0 if command => Some("This key zooms the window"),
-        Key::A | Key::C | Key::X | Key::V if command && !shortcut.modifiers.shift => {
+        Key::C | Key::X | Key::V if command && !shortcut.modifiers.shift => {
             Some("This key belongs to text and the clipboard")
         }
         _ => None,

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod layout;
 pub mod painting;
 pub mod panels;
+pub mod picked;
 pub mod shelf;
 pub mod state;
 pub mod study;

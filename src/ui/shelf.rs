@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{
     Again, Effect, Facets, FilterTest, FoldOptions, FoldedAs, Hit, MatchOptions, PastSearch, PhotoId, ProductRecord,
-    Ranking, Rule, SearchId, ShelfOptions, Subject,
+    Ranking, Rule, RuleId, SearchId, ShelfOptions, Subject,
 };
 use crate::jobs::types::ExportFormat;
 use crate::project::ShelfEdit;
@@ -71,6 +71,8 @@ pub struct ShelfState {
     pub limit: usize,
     /// Tiles of which all that stands behind them is shown.
     pub expanded: BTreeSet<PhotoId>,
+    /// Results that are chosen together.
+    pub picked: super::picked::Picked,
     pub tray: Vec<OnTray>,
     pub tray_open: bool,
     /// Counts the wishes to open the menu of a column, with the newest.
@@ -78,7 +80,7 @@ pub struct ShelfState {
 }
 
 impl ShelfState {
-    pub fn rule(&self, id: crate::domain::RuleId) -> Option<&Rule> {
+    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.id == id)
     }
 
@@ -86,11 +88,7 @@ impl ShelfState {
     /// the other way is taken back first.
     pub fn edit_for(&self, subject: Subject, effect: Effect) -> ShelfEdit {
         let sort = |effect: &Effect| std::mem::discriminant(effect);
-        let opposite = match effect {
-            Effect::Boost { by } => Some(Effect::Bury { by }),
-            Effect::Bury { by } => Some(Effect::Boost { by }),
-            Effect::Pin { .. } | Effect::Exclude => None,
-        };
+        let opposite = effect.opposite();
         let takes_back = |rule: &&Rule| {
             rule.enabled
                 && rule.subject == subject
@@ -101,6 +99,24 @@ impl ShelfState {
             Some(rule) => ShelfEdit::RemoveRule { id: rule.id },
             None => ShelfEdit::AddRule { subject, effect },
         }
+    }
+
+    /// The change that one key makes for many: rules for those that lack one, or, where all have one, none for any. What
+    /// pulls the other way is taken back.
+    pub fn edit_for_all(&self, wanted: Vec<(Subject, Effect)>) -> ShelfEdit {
+        let sort = |effect: &Effect| std::mem::discriminant(effect);
+        let found = |subject: &Subject, effect: &Effect| {
+            let fits = |rule: &&Rule| rule.enabled && rule.subject == *subject && sort(&rule.effect) == sort(effect);
+            self.rules.iter().find(fits).map(|rule| rule.id)
+        };
+        let have: Vec<Option<RuleId>> = wanted.iter().map(|(subject, effect)| found(subject, effect)).collect();
+        if have.iter().all(Option::is_some) {
+            return ShelfEdit::Rules { remove: have.into_iter().flatten().collect(), add: Vec::new() };
+        }
+        let against = wanted.iter().filter_map(|(subject, effect)| found(subject, &effect.opposite()?));
+        let remove = against.collect();
+        let lacking = wanted.iter().zip(&have).filter(|(_, have)| have.is_none());
+        ShelfEdit::Rules { remove, add: lacking.map(|(wanted, _)| wanted.clone()).collect() }
     }
 
     pub fn on_tray(&self, photo: &PhotoId) -> bool {

@@ -147,7 +147,13 @@ impl Thumbs {
 /// Puts a picture on the graphics card.
 pub fn texture(ctx: &egui::Context, name: &str, pixels: &Pixels) -> TextureHandle {
     let size = [pixels.width as usize, pixels.height as usize];
-    let image = egui::ColorImage::from_rgba_unmultiplied(size, &pixels.rgba);
+    // Photos are opaque, which leaves nothing to multiply: a plain copy.
+    let opaque = pixels.rgba.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX);
+    let image = if opaque {
+        egui::ColorImage::from_rgba_premultiplied(size, &pixels.rgba)
+    } else {
+        egui::ColorImage::from_rgba_unmultiplied(size, &pixels.rgba)
+    };
     let options =
         egui::TextureOptions { mipmap_mode: Some(egui::TextureFilter::Linear), ..egui::TextureOptions::LINEAR };
     ctx.load_texture(name, image, options)

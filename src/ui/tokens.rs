@@ -218,6 +218,11 @@ impl Tokens {
     }
 
     /// Over the window while the palette is open; lighter than under a sheet, since results show through.
+    /// Over what is chosen together with others.
+    pub fn picked(&self) -> Color32 {
+        self.accent.gamma_multiply(0.16)
+    }
+
     pub fn veil_soft(&self) -> Color32 {
         Color32::from_black_alpha(if self.dark { 96 } else { 48 })
     }

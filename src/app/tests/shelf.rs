@@ -9,8 +9,9 @@ use egui_kittest::kittest::Queryable as _;
 use super::fake;
 use super::stage::Staged;
 use crate::domain::{
-    Again, Effect, Facet, FacetValues, Facets, FilterTest, Filters, Fold, FoldedAs, LoggedPhoto, LoggedSearch,
-    MatchOptions, PastSearch, Ranking, Recipe, Rule, SearchCard, Shelf, ShelfOptions, Stage, Subject, Touched,
+    Again, CellPaint, Effect, Facet, FacetValues, Facets, FilterTest, Filters, Fold, FoldedAs, Grid, LoggedPhoto,
+    LoggedSearch, Marginals, MatchOptions, Paint, PastSearch, Ranking, Recipe, Rule, SearchCard, Shelf, ShelfOptions,
+    Stage, Subject, Touched,
 };
 use crate::jobs::{Dialog, Event, ExportFormat, QueryPhoto, Request, ShelfEvent, ShelfRequest};
 use crate::project::ShelfEdit;
@@ -304,6 +305,12 @@ fn further_results_are_a_click_away() {
     assert!(stage.harness.query_by_label("More results").is_none(), "these are all");
 }
 
+fn painted() -> Paint {
+    let mut paint = CellPaint::filled(Grid::new(7, 7), 0.0);
+    paint.change(24, 1.0);
+    Paint { query: Some(paint), ..Paint::default() }
+}
+
 fn past(id: i64, name: &str, starred: bool) -> PastSearch {
     PastSearch {
         id,
@@ -317,7 +324,9 @@ fn past(id: i64, name: &str, starred: bool) -> PastSearch {
             crop: fake::CROP,
             whole: false,
             recipe: Recipe { liked: vec!["shop/p001_0.jpg".into()], ..Recipe::default() },
-            options: MatchOptions { epsilon: 0.2, ..MatchOptions::default() },
+            also: vec![LoggedPhoto::File { path: "/tmp/street/back.jpg".into() }],
+            paint: Some(painted()),
+            options: MatchOptions { marginals: Marginals::Painted, epsilon: 0.2, ..MatchOptions::default() },
             shelf: ShelfOptions {
                 filters: ["kind=coat".parse().unwrap()].into_iter().collect(),
                 ..ShelfOptions::default()
@@ -343,7 +352,12 @@ fn a_past_search_is_asked_again_with_all_its_settings_and_the_answer_is_compared
     assert!(stage.sees("Saved: tram.jpg") && stage.sees_part("ask the gallery of today"));
     stage.asked();
     stage.click("Search again: red-coat.jpg");
-    let search = stage.last_search();
+    let mut asked = stage.asked();
+    let at = asked.iter().position(|request| matches!(request, Request::Search(_))).expect("a search is asked for");
+    let Request::Search(search) = asked.remove(at) else { unreachable!() };
+    let paint = Arc::new(painted());
+    assert!(asked[..at].contains(&Request::Paint { query: search.query, paint }), "before the search: {asked:?}");
+    assert_eq!(search.also, [QueryPhoto::File("/tmp/street/back.jpg".into())]);
     assert_eq!(search.recipe.liked, ["shop/p001_0.jpg".into()]);
     assert_eq!(search.photo, QueryPhoto::File("/tmp/street/red-coat.jpg".into()));
     assert_eq!((search.crop, search.again), (Some(fake::CROP), Some(2)));
@@ -441,7 +455,8 @@ fn the_result_list_is_exported_where_the_person_says() {
     let path = PathBuf::from("/tmp/list.png");
     stage.tell(Event::PathPicked { dialog, path: Some(path.clone()) });
     let query = stage.query();
-    let export = ShelfRequest::Export { query, format: ExportFormat::Sheet, path };
+    let export =
+        ShelfRequest::Export { query, only: std::collections::BTreeSet::new(), format: ExportFormat::Sheet, path };
     assert_eq!(stage.asked_for(), [Request::Shelf(export)]);
     stage.press_with(Modifiers::COMMAND, Key::E);
     let dialog = Dialog::Export { format: ExportFormat::Csv, suggested_name: "tram-results.csv".into() };

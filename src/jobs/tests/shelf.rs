@@ -1,13 +1,13 @@
 //! Filters, rules, past searches and exports, from request to event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
 
 use super::{Machine, Window, street};
 use crate::domain::{
-    Again, Effect, Facets, Filter, Filters, FoldOptions, MatchOptions, PastSearch, ProductId, QueryId, Ranking, Rule,
-    ShelfOptions, Stage, Subject,
+    Again, CellPaint, Effect, Facets, Filter, Filters, FoldOptions, Grid, LoggedPhoto, Marginals, MatchOptions, Paint,
+    PastSearch, ProductId, QueryId, Ranking, Rule, ShelfOptions, Stage, Subject,
 };
 use crate::jobs::past::{GalleryChange, gallery_change};
 use crate::jobs::{Event, ExportFormat, FailureOf, QueryPhoto, Request, SearchRequest, ShelfEvent, ShelfRequest};
@@ -237,6 +237,53 @@ fn a_past_search_runs_again_exactly_or_says_what_changed() {
 }
 
 #[test]
+fn a_past_search_keeps_what_was_painted_and_the_further_photos() {
+    let machine = Machine::with_sample();
+    let mut window = machine.start();
+    window.open(None);
+    let outside = machine.dir.path().join("back.jpg");
+    fs::copy(machine.sample().join(street(3).as_str()), &outside).unwrap();
+    let mut paint = CellPaint::filled(Grid::new(7, 7), 0.0);
+    for cell in 0..14 {
+        paint.change(cell, 1.0);
+    }
+    let paint = Paint { query: Some(paint), ..Paint::default() };
+    let options = MatchOptions { marginals: Marginals::Painted, ..MatchOptions::default() };
+    let request = |query: u64, again, also: Vec<QueryPhoto>| SearchRequest {
+        query: QueryId(query),
+        photo: QueryPhoto::Project(street(2)),
+        crop: None,
+        options,
+        limit: 10,
+        shelf: ShelfOptions::default(),
+        again,
+        recipe: crate::domain::Recipe::default(),
+        also,
+    };
+    window.ask(Request::Paint { query: QueryId(1), paint: Arc::new(paint.clone()) });
+    window.ask(Request::Search(request(1, None, vec![QueryPhoto::File(outside.clone())])));
+    window.ranked(QueryId(1));
+    let past = window.past(|past| past.len() == 1);
+    assert_eq!(past[0].search.paint.as_ref(), Some(&paint));
+    assert_eq!(past[0].search.also, [LoggedPhoto::File { path: outside.clone() }]);
+    let id = past[0].id;
+    // Saved, it no longer needs the file outside.
+    window.shelf(ShelfRequest::Save { id });
+    let saved = window.past(|past| past[0].card.starred);
+    fs::remove_file(&outside).unwrap();
+    let [LoggedPhoto::Project { photo }] = saved[0].search.also.as_slice() else { panic!("{saved:?}") };
+    window.ask(Request::Paint { query: QueryId(2), paint: Arc::new(paint) });
+    let also = vec![QueryPhoto::Project(photo.clone())];
+    window.ask(Request::Search(request(2, Some(id), also)));
+    let again = window.again();
+    assert!(again.is_same_order() && again.same_scores && again.causes.is_empty(), "{again:?}");
+    // Without the paint and the photo the order is another one, and both reasons are given.
+    window.ask(Request::Search(request(3, Some(id), Vec::new())));
+    let other = window.again();
+    assert_eq!(other.causes, ["One of its further photos could not be read", "Something else is painted"]);
+}
+
+#[test]
 fn saving_a_search_copies_a_photo_from_outside_and_says_where_it_was_replaced() {
     let machine = Machine::with_sample();
     let mut window = machine.start();
@@ -259,7 +306,7 @@ fn saving_a_search_copies_a_photo_from_outside_and_says_where_it_was_replaced() 
     window.shelf(ShelfRequest::Save { id });
     let past = window.past(|past| past[0].card.starred);
     fs::remove_file(&outside).unwrap();
-    let crate::domain::LoggedPhoto::Project { photo } = &past[0].search.photo else {
+    let LoggedPhoto::Project { photo } = &past[0].search.photo else {
         panic!("{:?}", past[0].search.photo)
     };
     assert!(machine.sample().join(photo.as_str()).is_file());
@@ -273,7 +320,7 @@ fn a_result_list_is_written_as_a_table_and_a_place_that_cannot_be_written_is_one
     let query = window.search(1, QueryPhoto::Project(street(2)));
     let ranking = window.ranked(query);
     let path = machine.dir.path().join("list.csv");
-    window.shelf(ShelfRequest::Export { query, format: ExportFormat::Csv, path: path.clone() });
+    window.shelf(ShelfRequest::Export { query, only: BTreeSet::new(), format: ExportFormat::Csv, path: path.clone() });
     window.wait(|event| matches!(event, Event::Saved { .. }).then_some(()));
     let text = fs::read_to_string(&path).unwrap();
     let mut lines = text.split("\r\n");
@@ -284,12 +331,24 @@ fn a_result_list_is_written_as_a_table_and_a_place_that_cannot_be_written_is_one
     }
     assert_eq!((lines.next(), lines.next()), (Some(""), None));
     let path = machine.dir.path().join("list.json");
-    window.shelf(ShelfRequest::Export { query, format: ExportFormat::Json, path: path.clone() });
+    window.shelf(ShelfRequest::Export { query, only: BTreeSet::new(), format: ExportFormat::Json, path: path.clone() });
     window.wait(|event| matches!(event, Event::Saved { .. }).then_some(()));
     let list: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(list[0]["photo"], ranking.hits[0].photo.as_str());
+    // A part of it, chosen by hand: each line keeps its rank.
+    let only = BTreeSet::from([ranking.hits[4].photo.clone(), ranking.hits[1].photo.clone()]);
+    for format in [ExportFormat::Json, ExportFormat::Csv] {
+        let path = machine.dir.path().join(format!("part.{}", format.extension()));
+        window.shelf(ShelfRequest::Export { query, only: only.clone(), format, path: path.clone() });
+        window.wait(|event| matches!(event, Event::Saved { .. }).then_some(()));
+        if format == ExportFormat::Json {
+            let list: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            let ranks: Vec<u64> = list.as_array().unwrap().iter().map(|line| line["rank"].as_u64().unwrap()).collect();
+            assert_eq!(ranks, [2, 5]);
+        }
+    }
     let path = machine.dir.path().join("no/such/folder/list.csv");
-    window.shelf(ShelfRequest::Export { query, format: ExportFormat::Csv, path });
+    window.shelf(ShelfRequest::Export { query, only: BTreeSet::new(), format: ExportFormat::Csv, path });
     let failure = window.wait(|event| match event {
         Event::Failed(failure) => Some(failure.clone()),
         _ => None,

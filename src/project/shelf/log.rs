@@ -161,12 +161,16 @@ impl Event {
     /// Brings the present state in step.
     pub(super) fn store(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         match (self.about.as_str(), &self.after) {
-            ("rule", Some(rule)) => transaction
-                .prepare_cached(
-                    "INSERT INTO rule (id, rule) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET rule = excluded.rule",
-                )?
-                .execute(params![self.id, rule])?,
-            ("rule", None) => transaction.prepare_cached("DELETE FROM rule WHERE id = ?1")?.execute([self.id])?,
+            // Many rules at once: pairs of a number and what is said of it.
+            ("rule", Some(rules)) if rules.starts_with('[') => {
+                let pairs: Vec<(i64, Option<serde_json::Value>)> = serde_json::from_str(rules)
+                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+                for (id, rule) in pairs {
+                    store_rule(transaction, id, rule.map(|rule| rule.to_string()).as_deref())?;
+                }
+                0
+            }
+            ("rule", rule) => store_rule(transaction, self.id, rule.as_deref())?,
             // A search that was let go of in the meantime stays away.
             (_, Some(card)) => transaction
                 .prepare_cached("UPDATE search SET card = ?2 WHERE id = ?1")?
@@ -174,6 +178,18 @@ impl Event {
             (_, None) => 0,
         };
         Ok(())
+    }
+}
+
+/// `None` takes the rule away.
+fn store_rule(transaction: &Transaction<'_>, id: i64, rule: Option<&str>) -> rusqlite::Result<usize> {
+    match rule {
+        Some(rule) => transaction
+            .prepare_cached(
+                "INSERT INTO rule (id, rule) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET rule = excluded.rule",
+            )?
+            .execute(params![id, rule]),
+        None => transaction.prepare_cached("DELETE FROM rule WHERE id = ?1")?.execute([id]),
     }
 }
 

@@ -27,6 +27,8 @@ pub fn logged(hash: &str, x: f32) -> LoggedSearch {
         crop: CropRect::new(x, 0.0, 10.0, 10.0),
         whole: false,
         recipe: Recipe::default(),
+        also: Vec::new(),
+        paint: None,
         options: MatchOptions::default(),
         shelf: ShelfOptions::default(),
         rules: Vec::new(),
@@ -86,6 +88,32 @@ fn undo_takes_back_whatever_was_last_of_labels_and_rules_across_a_restart() {
     assert_eq!((effects(&project).len(), label(&project)), (1, true));
     assert_eq!(project.redo_last().unwrap(), shelf("Remove a rule: Breton long sleeve 0"));
     assert_eq!((effects(&project).len(), project.redo_last().unwrap()), (0, None));
+    assert!(project.verify().is_ok());
+}
+
+#[test]
+fn many_rules_are_one_step_that_one_undo_takes_back_across_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut project = sample(dir.path(), 4);
+    let bury = Effect::Bury { by: 0.1 };
+    project.apply_shelf(&boost(0)).unwrap();
+    let before = effects(&project);
+    let add = vec![(of(1), bury), (of(0), bury), (of(2), Effect::Pin { place: 3 })];
+    let many = ShelfEdit::Rules { remove: vec![1], add };
+    assert!(project.apply_shelf(&many).unwrap());
+    let after = vec![(2, bury, true), (3, bury, true), (4, Effect::Pin { place: 3 }, true)];
+    assert_eq!(effects(&project), after);
+    assert!(!project.apply_shelf(&ShelfEdit::Rules { remove: vec![1], add: vec![(of(1), bury)] }).unwrap());
+    drop(project);
+    let mut project = Project::open(dir.path()).unwrap();
+    assert_eq!(project.undo_last().unwrap(), Some(Undone::Shelf("Pinned: 3 products".into())));
+    assert_eq!(effects(&project), before);
+    assert_eq!(project.redo_last().unwrap(), Some(Undone::Shelf("Pinned: 3 products".into())));
+    assert_eq!(effects(&project), after);
+    // Numbers that were once given are not given again.
+    project.apply_shelf(&ShelfEdit::Rules { remove: vec![2, 3, 4], add: Vec::new() }).unwrap();
+    project.apply_shelf(&boost(3)).unwrap();
+    assert_eq!(effects(&project), [(5, Effect::Boost { by: 0.1 }, true)]);
     assert!(project.verify().is_ok());
 }
 

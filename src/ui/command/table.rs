@@ -376,6 +376,7 @@ impl Action {
             ),
             Self::Plan(action) => action.entry(),
             Self::Query(action) => action.entry(),
+            Self::Pick(action) => action.entry(),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod notices;
 pub mod pair;
 pub mod palette;
 pub mod path_sheet;
+pub mod picked;
 pub mod preferences;
 mod preferences_keys;
 pub mod query_photo;

@@ -4,12 +4,14 @@ use egui::{Align, Frame, Layout, Margin, Popup, Pos2, Rect, RichText, ScrollArea
 
 use super::filters::filters_ui;
 use super::history::again_ui;
+use super::picked::picked_ui;
 use super::{compare, rules};
 use crate::domain::{FoldedAs, Hit, Ranking, Stage};
 use crate::jobs::types::ExportFormat;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::figures::{count, counted};
+use crate::ui::picked::PickCommand;
 use crate::ui::shelf::ShelfCommand;
 use crate::ui::state::{Baseline, Query};
 use crate::ui::tokens::{self, SLIDE_SECS, size, space};
@@ -64,6 +66,7 @@ pub fn results_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         heading_ui(ui, ctx, query);
         filters_ui(ui, ctx, query);
         ui.add_space(space::XS);
+        picked_ui(ui, ctx, query);
         super::gallery::changed_ui(ui, ctx);
         if let Some(again) = &ctx.session.shelf.again {
             again_ui(ui, ctx, again);
@@ -246,6 +249,7 @@ fn tile_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, place: usiz
         moved: moved(ctx, query, hit),
         said: ctx.session.said(&hit.product),
         selected: query.selected.as_ref() == Some(&hit.photo),
+        picked: ctx.session.shelf.picked.photos.contains(&hit.photo),
         gap: gap_below(ranking, hit.rank),
         behind: shown.behind.get(&place).copied().unwrap_or(0),
         expanded: ctx.session.shelf.expanded.contains(&hit.photo),
@@ -255,7 +259,13 @@ fn tile_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, place: usiz
     };
     let response = tile.show(ui, ctx, rect, query.stale);
     if response.clicked() {
-        ctx.send(Command::Select(hit.photo.clone()));
+        let held = ui.input(|input| input.modifiers);
+        let photo = hit.photo.clone();
+        ctx.send(match (held.command, held.shift) {
+            (true, _) => Command::Pick(PickCommand::Toggle(photo)),
+            (false, true) => Command::Pick(PickCommand::Until(photo)),
+            (false, false) => Command::Select(photo),
+        });
     }
     rules::tile_menu_ui(&response, ctx, query, hit);
     response.on_hover_ui(|ui| tile_hover_ui(ui, ctx, &tile, ranking));

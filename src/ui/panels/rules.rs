@@ -95,8 +95,8 @@ fn rule_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, rule: &Rule) {
                 edit(ctx, ShelfEdit::EnableRule { id: rule.id, enabled });
             }
             let color = if rule.enabled { ctx.tokens.text } else { ctx.tokens.dim };
-            let (symbol, name) = symbol_of(rule.effect);
-            ui.label(RichText::new(symbol).font(tokens::icon()).color(color)).on_hover_text(name);
+            let symbol = RichText::new(symbol_of(rule.effect)).font(tokens::icon()).color(color);
+            ui.label(symbol).on_hover_text(rule.effect.sort_words());
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 ui.set_width(150.0);
@@ -115,12 +115,12 @@ fn rule_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, rule: &Rule) {
     });
 }
 
-fn symbol_of(effect: Effect) -> (&'static str, &'static str) {
+fn symbol_of(effect: Effect) -> &'static str {
     match effect {
-        Effect::Pin { .. } => (icon::PIN, "Pinned"),
-        Effect::Boost { .. } => (icon::TREND_UP, "Boosted"),
-        Effect::Bury { .. } => (icon::TREND_DOWN, "Buried"),
-        Effect::Exclude => (icon::PROHIBIT, "Excluded"),
+        Effect::Pin { .. } => icon::PIN,
+        Effect::Boost { .. } => icon::TREND_UP,
+        Effect::Bury { .. } => icon::TREND_DOWN,
+        Effect::Exclude => icon::PROHIBIT,
     }
 }
 
@@ -165,7 +165,7 @@ pub fn badge_of(ctx: &Ctx<'_>, touched: &Touched) -> (Vec<&'static str>, String)
         if matches!(rule.effect, Effect::Pin { .. }) && !touched.pinned {
             continue;
         }
-        symbols.push(symbol_of(rule.effect).0);
+        symbols.push(symbol_of(rule.effect));
         words.push(rule.effect.words());
     }
     let mut text = words.join(", ").to_lowercase();
@@ -240,7 +240,7 @@ fn value_row_ui(ui: &mut Ui, ctx: &Ctx<'_>, column: &str, value: &str) {
             ui.spacing_mut().item_spacing.x = 0.0;
             for (verb, effect) in value_effects().into_iter().rev() {
                 let name = format!("{verb} all of {words}");
-                let button = PushButton::icon_only(symbol_of(effect).0, &name).show(ui, ctx.tokens);
+                let button = PushButton::icon_only(symbol_of(effect), &name).show(ui, ctx.tokens);
                 if button.on_hover_text(&name).clicked() {
                     let subject = Subject::Value { column: column.to_owned(), value: value.to_owned() };
                     edit(ctx, ctx.session.shelf.edit_for(subject, effect));

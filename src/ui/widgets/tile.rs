@@ -54,6 +54,8 @@ pub struct Tile<'a> {
     pub moved: Option<Moved>,
     pub said: Option<Said>,
     pub selected: bool,
+    /// Chosen together with others.
+    pub picked: bool,
     /// How much more score this has than the next rank.
     pub gap: Option<f32>,
     /// How many hits are folded behind this one.
@@ -90,6 +92,9 @@ impl Tile<'_> {
         if let Some((_, rules)) = &self.rules {
             words += &format!(", {rules}");
         }
+        if self.picked {
+            words += ", selected";
+        }
         if self.on_tray {
             words += ", to compare";
         }
@@ -119,6 +124,9 @@ impl Tile<'_> {
             (false, true) => Stroke::new(size::HAIR, tokens.dim),
             (false, false) => tokens.hairline(),
         };
+        if self.picked {
+            painter.rect_filled(rect, radius::TILE, tokens.picked());
+        }
         painter.rect_stroke(rect, radius::TILE, outline, StrokeKind::Inside);
         if response.has_focus() {
             focus_ring(&painter, tokens, rect, radius::TILE);
@@ -189,6 +197,9 @@ impl Tile<'_> {
         }
         if let Some((symbols, _)) = &self.rules {
             marks.extend(symbols.iter().map(|symbol| (*symbol, tokens.on_photo)));
+        }
+        if self.picked {
+            marks.push((icon::CHECK, tokens.on_photo));
         }
         if self.on_tray {
             marks.push((icon::COLUMNS, tokens.on_photo));
