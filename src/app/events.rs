@@ -206,8 +206,8 @@ impl App {
             Dialog::SaveEvidence { .. } => self.save_evidence(path),
             Dialog::SavePlan { .. } => {
                 if let Some((query, photo)) = saving {
-                    let options = self.session.options;
-                    self.backend.submit(Request::SavePlan { query, photo, options, path });
+                    let (options, view) = (self.session.options, self.prefs.plan_view());
+                    self.backend.submit(Request::SavePlan { query, photo, options, view, path });
                 }
             }
         }

@@ -4,21 +4,16 @@ use std::path::Path;
 
 use super::CliError;
 use crate::data;
-use crate::domain::CropRect;
+use crate::domain::{CropRect, PlanOverlay, PlanView};
 use crate::jobs::{DrawPlan, PlanInfo, SaveSheet, SheetInfo};
-use crate::render::{self, Painter, PlanSheet, PlanStyle, ResultSheet, SheetTheme, SheetTile};
+use crate::render::{self, CellPaint, Painter, PlanSheet, PlanStyle, ResultSheet, SheetTheme, SheetTile};
 
 /// Wide enough for a slide or a column of print.
 const WIDTH_PX: u32 = 1600;
 
 /// Draws a plan with its legend and numbers and writes it as PNG.
-pub fn write(plan: &PlanInfo, file: &Path) -> Result<(), CliError> {
-    write_as(plan, PlanStyle::default(), file)
-}
-
-/// The same in another view of the plan.
-pub fn write_as(plan: &PlanInfo, style: PlanStyle, file: &Path) -> Result<(), CliError> {
-    let png = draw_as(plan, style).map_err(CliError::Failure)?;
+pub fn write(plan: &PlanInfo, view: &PlanView, file: &Path) -> Result<(), CliError> {
+    let png = draw(plan, view).map_err(CliError::Failure)?;
     let failed = |error| CliError::Failure(format!("the picture cannot be written ({error}): {}", file.display()));
     std::fs::write(file, png).map_err(failed)
 }
@@ -28,12 +23,25 @@ pub fn drawer() -> DrawPlan {
     Box::new(draw)
 }
 
-/// The drawn plan, as PNG.
-pub fn draw(plan: &PlanInfo) -> Result<Vec<u8>, String> {
-    draw_as(plan, PlanStyle::default())
+fn style_of(view: &PlanView) -> PlanStyle {
+    PlanStyle {
+        ribbons: view.overlay == PlanOverlay::Ribbons,
+        heat: view.overlay != PlanOverlay::Nothing,
+        paint: match view.overlay {
+            PlanOverlay::Ribbons | PlanOverlay::Nothing => CellPaint::Tint,
+            PlanOverlay::Colours => CellPaint::Paired,
+            PlanOverlay::Heat => CellPaint::Heat,
+        },
+        grid_lines: view.grid_lines,
+        threshold: view.threshold,
+        max_ribbons: view.ribbons,
+        opacity: view.opacity,
+        ..PlanStyle::default()
+    }
 }
 
-fn draw_as(plan: &PlanInfo, style: PlanStyle) -> Result<Vec<u8>, String> {
+/// The drawn plan, as PNG.
+pub fn draw(plan: &PlanInfo, view: &PlanView) -> Result<Vec<u8>, String> {
     let sheet = PlanSheet {
         pair: &plan.pair,
         query: &plan.query_picture,
@@ -42,7 +50,7 @@ fn draw_as(plan: &PlanInfo, style: PlanStyle) -> Result<Vec<u8>, String> {
         query_name: "Street photo",
         gallery_name: plan.hit.photo.as_str(),
         options: &plan.options,
-        style,
+        style: style_of(view),
         theme: SheetTheme::LIGHT,
         width_px: WIDTH_PX,
     };

@@ -7,14 +7,12 @@ use serde::Serialize;
 use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
 use super::{CliError, Output, picture, session};
 use crate::data::compared_part;
-use crate::domain::{CropRect, Hit, Layer, MatchOptions, PairMatch, PhotoDomain, ProductRecord};
+use crate::domain::{CropRect, Hit, MatchOptions, PairMatch, PhotoDomain, PlanOverlay, PlanView, ProductRecord};
 use crate::domain::{PhotoId, ProductId};
-use crate::index;
 use crate::jobs::evidence;
 use crate::jobs::models::{list_models, load_encoder, preferred, shipped_model_dirs};
-use crate::jobs::search;
-use crate::jobs::{EvidencePhoto, EvidenceRecord, JobError, PlanInfo};
-use crate::render::{CellPaint, PlanStyle};
+use crate::jobs::search::{self, Looked};
+use crate::jobs::{EvidencePhoto, EvidenceRecord, PlanInfo};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -60,13 +58,13 @@ enum View {
 }
 
 impl View {
-    fn style(self) -> PlanStyle {
-        let paint = match self {
-            Self::Ribbons => CellPaint::Tint,
-            Self::Colours => CellPaint::Paired,
-            Self::Heat => CellPaint::Heat,
+    fn plan_view(self) -> PlanView {
+        let overlay = match self {
+            Self::Ribbons => PlanOverlay::Ribbons,
+            Self::Colours => PlanOverlay::Colours,
+            Self::Heat => PlanOverlay::Heat,
         };
-        PlanStyle { ribbons: matches!(self, Self::Ribbons), paint, ..PlanStyle::default() }
+        PlanView { overlay, ..PlanView::default() }
     }
 }
 
@@ -108,7 +106,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         let given = known.row.as_ref().and_then(|row| row.bbox);
         let crop = crop.or_else(|| (domain == PhotoDomain::Shop).then(|| compared_part(&photo, domain, given)));
         let crop = search::choose_crop(&photo, crop, &known, &source.label())?;
-        let features = search::encode(&encoder, &photo, Some(crop))?;
+        let looked = Looked::at(&encoder, options.layer, &photo, Some(crop))?;
         let part = (crop != CropRect::whole(photo.width(), photo.height())).then_some(crop);
         let about = EvidencePhoto {
             name: source.name.clone(),
@@ -116,20 +114,13 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             edit: Default::default(),
             crop: part,
         };
-        let cells = match options.layer {
-            Layer::Last => features.clone(),
-            layer => index::embed_layer(&encoder, layer, &photo, Some(crop)).map_err(JobError::from)?,
-        };
-        Ok((source, known, about, search::square(&photo, Some(crop)), features, cells))
+        Ok((source, known, about, search::square(&photo, Some(crop)), looked))
     };
-    let (query_source, _, query_about, query_picture, query, query_cells) =
+    let (query_source, _, query_about, query_picture, query) =
         side(&arguments.query, arguments.crop, PhotoDomain::Street)?;
-    let (source, known, gallery_about, gallery_picture, gallery, gallery_cells) =
+    let (source, known, gallery_about, gallery_picture, gallery) =
         side(&arguments.gallery, arguments.gallery_crop, PhotoDomain::Shop)?;
-    let mut pair = index::explain_features(&query_cells, &gallery_cells, &options);
-    // The global part is always the last layer's.
-    pair.global = index::global_cosine(query.global_of(0), gallery.global_of(0));
-    pair.score = pair.global + options.structural_weight * pair.structural;
+    let pair = query.explain(&gallery, &options);
 
     if arguments.png.is_some() || arguments.evidence.is_some() {
         let row = known.row.as_ref();
@@ -154,7 +145,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         };
         let plan = PlanInfo { pair: pair.clone(), options, query_picture, gallery_picture, hit, product };
         if let Some(file) = &arguments.png {
-            picture::write_as(&plan, arguments.view.style(), file)?;
+            picture::write(&plan, &arguments.view.plan_view(), file)?;
         }
         if let Some(file) = &arguments.evidence {
             let decided =
@@ -173,7 +164,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             };
             let draft =
                 evidence::Draft { record, plan, query: query_source.bytes.clone(), gallery: source.bytes.to_vec() };
-            let picture = picture::draw(&draft.plan).map_err(CliError::Failure)?;
+            let picture = picture::draw(&draft.plan, &PlanView::default()).map_err(CliError::Failure)?;
             evidence::save(&draft.to_bytes(&picture)?, file)?;
         }
     }

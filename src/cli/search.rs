@@ -11,7 +11,7 @@ use super::output::ProgressLine;
 use super::{CliError, Output, picture, session};
 use crate::data;
 use crate::domain::{
-    CropRect, Filter, Filters, Hit, MatchOptions, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe, Rule,
+    CropRect, Filter, Filters, Hit, MatchOptions, PhotoId, PlanView, ProductRecord, QueryEdit, Ranking, Recipe, Rule,
     ShelfOptions, StopFlag, Timings, Touched,
 };
 use crate::jobs::export;
@@ -209,7 +209,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let products = project.products_named(ranking.hits.iter().map(|hit| &hit.product))?;
     if let Some(file) = &arguments.plan {
         let first = ranking.hits.first().ok_or_else(|| CliError::Failure("there is no hit to draw".to_owned()))?;
-        picture::write(&plan_of(&project, &finished, first, options)?, file)?;
+        picture::write(&plan_of(&project, &finished, first, options)?, &PlanView::default(), file)?;
     }
     if arguments.csv.is_some() || arguments.sheet.is_some() {
         write_list(&project, engine, &finished, &products, shelving.rules(), arguments)?;
@@ -374,7 +374,7 @@ pub fn show_example(project: &ProjectChoice, file: &Path, output: &mut Output) -
     output.line(format!("Searching with {}\n", finished.path.display()))?;
     print(ranking, &project.products_named(ranking.hits.iter().map(|hit| &hit.product))?, output)?;
     let Some(first) = ranking.hits.first() else { return Ok(()) };
-    picture::write(&plan_of(&project, &finished, first, options)?, file)?;
+    picture::write(&plan_of(&project, &finished, first, options)?, &PlanView::default(), file)?;
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     output.line(format!("The plan between the photo and the first hit: {}", file.display()))
 }

@@ -74,8 +74,7 @@ struct Side {
 
 impl Side {
     fn new(own: Grid, wanted: Grid, dim: usize, cells: Vec<f32>, global: Vec<f32>) -> Self {
-        let cells = if own == wanted { cells } else { Regrid::new(own, wanted).apply(&cells, dim) };
-        Self { grid: wanted, dim, cells, global }
+        Self { grid: wanted, dim, cells: regridded(cells, own, wanted, dim), global }
     }
 
     fn of(features: &CellFeatures, photo: usize, options: &MatchOptions) -> Self {
@@ -87,6 +86,21 @@ impl Side {
     fn view(&self) -> Cells<'_> {
         Cells { grid: self.grid, dim: self.dim, cells: &self.cells, global: &self.global }
     }
+}
+
+/// One photo's cells `[cells, dim]` on another grid.
+pub fn regridded(cells: Vec<f32>, own: Grid, wanted: Grid, dim: usize) -> Vec<f32> {
+    if own == wanted { cells } else { Regrid::new(own, wanted).apply(&cells, dim) }
+}
+
+/// Features of photos with their cells on another grid; the global vectors stay.
+pub fn on_grid(features: CellFeatures, wanted: Grid) -> CellFeatures {
+    if features.grid == wanted {
+        return features;
+    }
+    let regrid = Regrid::new(features.grid, wanted);
+    let cells = (0..features.len()).flat_map(|photo| regrid.apply(features.cells_of(photo), features.dim)).collect();
+    CellFeatures { grid: wanted, cells, ..features }
 }
 
 /// Features of a photo at an earlier layer, fitted as the index fits it.

@@ -23,7 +23,9 @@ pub mod suggest;
 
 pub use build::{BuildReport, GalleryPhoto, begun, build, current};
 pub use columns::{Columns, Effects, RowRules};
-pub use compare::{Beside, KeptPairs, LayerCells, Pairs, embed_layer, explain_features, global_cosine};
+pub use compare::{
+    Beside, KeptPairs, LayerCells, Pairs, embed_layer, explain_features, global_cosine, on_grid, regridded,
+};
 pub use embed::{Embed, embed_photo};
 pub use error::IndexError;
 pub use fold::{Alike, designs, fold};

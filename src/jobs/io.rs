@@ -17,7 +17,7 @@ use super::types::{Dialog, Event, ExportFormat, FailureOf, Mark, PlanInfo, Query
 use super::workers::{DrawPlan, SaveSheet, SheetInfo};
 use super::{error::sentence, export};
 use crate::data;
-use crate::domain::{CropRect, PhotoId, ProductId, QueryId};
+use crate::domain::{CropRect, PhotoId, PlanView, ProductId, QueryId};
 use crate::project::{PhotoRow, Project, ProjectError, ShelfEdit, Undone, write_beside};
 
 /// Work that is done in the order of its asking.
@@ -25,7 +25,7 @@ pub(super) enum IoJob {
     Mark { query: QueryId, mark: Mark },
     Undo,
     Redo,
-    SavePlan { plan: Box<PlanInfo>, path: PathBuf },
+    SavePlan { plan: Box<PlanInfo>, view: PlanView, path: PathBuf },
     Products { products: Vec<ProductId> },
     ListRecent,
     ReadLayout,
@@ -173,12 +173,12 @@ impl IoThread {
                     Err(error) => Ok(Err(error)),
                 }
             }),
-            IoJob::SavePlan { plan, path } => self.save(path, |png, path| {
+            IoJob::SavePlan { plan, view, path } => self.save(path, |png, path| {
                 let io = |source| JobError::Io { doing: "write the picture", source, path: path.to_owned() };
-                std::fs::write(path, png(&plan)?).map_err(io)
+                std::fs::write(path, png(&plan, &view)?).map_err(io)
             }),
             IoJob::SaveEvidence { draft, path } => self.save(path, |png, path| {
-                let bytes = draft.to_bytes(&png(&draft.plan)?)?;
+                let bytes = draft.to_bytes(&png(&draft.plan, &PlanView::default())?)?;
                 Ok(super::evidence::save(&bytes, path)?)
             }),
         }
@@ -188,11 +188,13 @@ impl IoThread {
     fn save(
         &self,
         path: PathBuf,
-        write: impl FnOnce(&dyn Fn(&PlanInfo) -> Result<Vec<u8>, JobError>, &Path) -> Result<(), JobError>,
+        write: impl FnOnce(&dyn Fn(&PlanInfo, &PlanView) -> Result<Vec<u8>, JobError>, &Path) -> Result<(), JobError>,
     ) -> Result<(), Closed> {
         self.shared.attempt(FailureOf::Saving, || {
             let Some(savers) = &self.savers else { return Ok(Ok(())) };
-            let png = |plan: &PlanInfo| (savers.draw_plan)(plan).map_err(|sentence| JobError::Options { sentence });
+            let png = |plan: &PlanInfo, view: &PlanView| {
+                (savers.draw_plan)(plan, view).map_err(|sentence| JobError::Options { sentence })
+            };
             match write(&png, &path) {
                 Ok(()) => self.shared.events.send(Event::Saved { path }).map(Ok),
                 Err(error) => Ok(Err(error)),

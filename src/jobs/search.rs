@@ -13,7 +13,7 @@ use super::shelve::Shelving;
 use super::types::{PlanInfo, QueryInfo};
 use crate::data;
 use crate::domain::{
-    CropRect, Hit, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe,
+    CropRect, Hit, Layer, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe,
     SquarePicture, StopFlag, Timings,
 };
 use crate::index;
@@ -151,6 +151,32 @@ pub fn describe_query(source: &Source, photo: &RgbImage, crop: CropRect, known: 
 /// Features of a photo, or of a part of it, as the index holds them of the gallery.
 pub fn encode(encoder: &Encoder, photo: &RgbImage, crop: Option<CropRect>) -> Result<CellFeatures, JobError> {
     Ok(index::embed_photo(encoder, photo, crop)?)
+}
+
+/// A photo as a comparison at some layer sees it: cells of that layer, and the global vector, which is always the last's.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    pub last: CellFeatures,
+    pub cells: CellFeatures,
+}
+
+impl Looked {
+    pub fn at(encoder: &Encoder, layer: Layer, photo: &RgbImage, crop: Option<CropRect>) -> Result<Self, JobError> {
+        let last = encode(encoder, photo, crop)?;
+        let cells = match layer {
+            Layer::Last => last.clone(),
+            layer => index::embed_layer(encoder, layer, photo, crop)?,
+        };
+        Ok(Self { last, cells })
+    }
+
+    /// Compares two photos, of which nothing is painted.
+    pub fn explain(&self, gallery: &Self, options: &MatchOptions) -> PairMatch {
+        let mut pair = index::explain_features(&self.cells, &gallery.cells, options);
+        pair.global = index::global_cosine(self.last.global_of(0), gallery.last.global_of(0));
+        pair.score = pair.global + options.structural_weight * pair.structural;
+        pair
+    }
 }
 
 /// Boxes in which the network finds most, of those that say more than the known ones and the whole photo.

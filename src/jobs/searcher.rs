@@ -22,7 +22,7 @@ use super::shared::{Closed, Opened, Shared};
 use super::study::StudyJob;
 use super::types::{DeviceChoice, Event, ExportFormat, FailureOf, GalleryRequest, Question, SearchRequest};
 use crate::domain::{
-    CheckpointId, Filters, MatchOptions, PhotoId, Progress, QueryId, SearchId, ShelfOptions, StopFlag,
+    CheckpointId, Filters, MatchOptions, PhotoId, PlanView, Progress, QueryId, SearchId, ShelfOptions, StopFlag,
 };
 use crate::nn;
 use crate::project::{Paths, Project, Session};
@@ -69,6 +69,7 @@ pub(super) enum SearchJob {
         query: QueryId,
         photo: PhotoId,
         options: MatchOptions,
+        view: PlanView,
         path: PathBuf,
     },
     Arrange {
@@ -229,10 +230,10 @@ impl SearchThread {
             SearchJob::Epsilon { query, photo, options, stop } => {
                 shared.attempt(FailureOf::Epsilon, || Ok(self.study_epsilon(query, &photo, &options, &stop)))
             }
-            SearchJob::Save { query, photo, options, path } => shared.attempt(FailureOf::Saving, || {
+            SearchJob::Save { query, photo, options, view, path } => shared.attempt(FailureOf::Saving, || {
                 let plan = attempt!(self.plan(query, &photo, options));
                 // The picture is drawn where writing a file makes nobody wait.
-                self.io.push(IoJob::SavePlan { plan: Box::new(plan), path });
+                self.io.push(IoJob::SavePlan { plan: Box::new(plan), view, path });
                 Ok(Ok(()))
             }),
             SearchJob::Study { query, photo, options, question, stop } => {

@@ -17,8 +17,8 @@ pub use study::{Answer, Comparison, Contender, Question, StudyEvent, StudyReques
 
 use crate::domain::{
     CheckpointId, CropRect, EpsilonStudy, Hit, Label, LabelKey, LabelValue, MatchOptions, Paint, PairMatch, PhotoId,
-    Pixels, ProductId, ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId, SearchId, ShelfOptions,
-    SquarePicture,
+    Pixels, PlanView, ProductId, ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId, SearchId,
+    ShelfOptions, SquarePicture,
 };
 
 pub use super::shelf_types::{ExportFormat, ExportLine, ShelfEvent, ShelfRequest};
@@ -111,6 +111,7 @@ pub enum Request {
         query: QueryId,
         photo: PhotoId,
         options: MatchOptions,
+        view: PlanView,
         path: PathBuf,
     },
     /// Says something about a photo of a query; answered by `Event::LabelsChanged`. A query photo from outside is

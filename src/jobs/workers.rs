@@ -26,13 +26,13 @@ use super::types::{
     TrainProgress,
 };
 use super::wake::{Wake, WakeCallback};
-use crate::domain::{Ranking, StopFlag};
+use crate::domain::{PlanView, Ranking, StopFlag};
 use crate::nn::{NnError, device};
 use crate::project::data_dir;
 use crate::synth::SampleSpec;
 
 /// Draws a plan as PNG; given by whoever knows how to draw. The error is a sentence.
-pub type DrawPlan = Box<dyn Fn(&PlanInfo) -> Result<Vec<u8>, String> + Send>;
+pub type DrawPlan = Box<dyn Fn(&PlanInfo, &PlanView) -> Result<Vec<u8>, String> + Send>;
 
 /// What a sheet of results shows.
 pub struct SheetInfo {
@@ -280,8 +280,8 @@ impl Backend for Workers {
                 let stop = renew(&mut self.flags.plan);
                 self.to_search(SearchJob::Plan { query, photo, options, stop });
             }
-            Request::SavePlan { query, photo, options, path } => {
-                self.to_search(SearchJob::Save { query, photo, options, path });
+            Request::SavePlan { query, photo, options, view, path } => {
+                self.to_search(SearchJob::Save { query, photo, options, view, path });
             }
             Request::Thumbnail { photo, size_px } => self.io.push_thumbnail(photo, size_px),
             Request::AskPath(dialog) => {

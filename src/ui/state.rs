@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::compose::Remembered;
 use super::gallery::GalleryView;
-use super::inspect::{Inspect, Zoom};
+use super::inspect::{Inspect, Mode, Zoom};
 use super::shelf::{ShelfState, Shown};
 use crate::domain::{
-    CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Recipe,
+    CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, PlanOverlay, PlanView, ProductId, ProductRecord, QueryId,
+    Ranking, Recipe,
 };
 use crate::jobs::types::{
     DeviceChoice, Dialog, Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport,
@@ -55,6 +56,20 @@ impl Default for Prefs {
             device: DeviceChoice::Auto,
             inspect: Inspect::default(),
         }
+    }
+}
+
+impl Prefs {
+    /// The plan as it is looked at, for a picture of it. What is no picture over the photos is saved as ribbons.
+    pub fn plan_view(&self) -> PlanView {
+        let overlay = match self.inspect.mode {
+            Mode::Ribbons | Mode::Colours | Mode::Heat if !self.inspect.overlay => PlanOverlay::Nothing,
+            Mode::Ribbons | Mode::Matrix | Mode::Rebuilt => PlanOverlay::Ribbons,
+            Mode::Colours => PlanOverlay::Colours,
+            Mode::Heat => PlanOverlay::Heat,
+        };
+        let Ribbons { threshold, count, opacity } = self.ribbons;
+        PlanView { overlay, grid_lines: self.view.grid, threshold, ribbons: count, opacity }
     }
 }
 

@@ -5,7 +5,7 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::fake;
 use super::stage::Staged;
-use crate::domain::Grid;
+use crate::domain::{Grid, PlanOverlay, PlanView};
 use crate::jobs::{Dialog, Event, Failure, FailureOf, Request};
 
 /// The middle of a cell of one of the photos.
@@ -94,6 +94,7 @@ fn the_score_is_taken_apart_and_adds_up_as_it_is_shown() {
 fn saving_asks_where_and_says_where_it_is() {
     let mut stage = Staged::searched();
     let query = stage.query();
+    stage.press(Key::Num2);
     stage.press_with(Modifiers::COMMAND, Key::S);
     let dialog = Dialog::SavePlan { suggested_name: "tram-p002_0.png".into() };
     assert_eq!(stage.asked_for(), [Request::AskPath(dialog.clone())]);
@@ -101,8 +102,10 @@ fn saving_asks_where_and_says_where_it_is() {
     stage.press(Key::ArrowRight);
     stage.serve();
     stage.tell(Event::PathPicked { dialog, path: Some("/tmp/why.png".into()) });
-    let save =
-        Request::SavePlan { query, photo: fake::photo(2), options: stage.options(), path: "/tmp/why.png".into() };
+    // As it is looked at: in colours, with the ribbons' settings of this window.
+    let view = PlanView { overlay: PlanOverlay::Colours, grid_lines: true, threshold: 0.05, ribbons: 24, opacity: 1.0 };
+    let (options, path) = (stage.options(), "/tmp/why.png".into());
+    let save = Request::SavePlan { query, photo: fake::photo(2), options, view, path };
     assert_eq!(stage.asked_for(), [save]);
     stage.tell(Event::Saved { path: "/tmp/why.png".into() });
     assert!(stage.sees("Saved why.png"));

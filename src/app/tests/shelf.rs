@@ -350,6 +350,10 @@ fn a_past_search_is_asked_again_with_all_its_settings_and_the_answer_is_compared
     stage.tell(Event::Shelf(ShelfEvent::Past(Arc::new(list))));
     stage.press(Key::H);
     assert!(stage.sees("Saved: tram.jpg") && stage.sees_part("ask the gallery of today"));
+    // A saved one is found in the palette too.
+    stage.press_with(Modifiers::COMMAND, Key::K);
+    assert!(stage.sees_part("Search again: tram.jpg") && !stage.sees_part("Search again: red-coat.jpg, Saved search"));
+    stage.press(Key::Escape);
     stage.asked();
     stage.click("Search again: red-coat.jpg");
     let mut asked = stage.asked();

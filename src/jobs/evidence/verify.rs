@@ -9,14 +9,12 @@ use image::RgbImage;
 use super::container::{Contents, Role, shortened};
 use super::{EvidenceError, Known, StoredPlan};
 use crate::data;
-use crate::domain::{Hit, MatchOptions, PairMatch, PhotoId, Pixels, SquarePicture};
+use crate::domain::{Hit, Marginals, MatchOptions, PairMatch, PhotoId, Pixels, SquarePicture};
 use crate::jobs::JobError;
 use crate::jobs::models::load_encoder;
-use crate::jobs::search::{encode, square};
-use crate::jobs::study::has_stored_cells;
+use crate::jobs::search::{Looked, square};
 use crate::jobs::types::{CheckState, EvidenceCheck, EvidencePhoto, EvidenceRecord, EvidenceReport, PlanInfo};
-use crate::nn::{CellFeatures, Encoder};
-use crate::ot;
+use crate::nn::Encoder;
 
 /// By how much a marginal error computed anew may differ from the stored one, in L1.
 pub const SUM_TOLERANCE: f32 = 1e-3;
@@ -168,14 +166,15 @@ fn photos_score(
         }
         Err(error) => return skipped(format!("The model cannot be loaded: {error}")),
     };
-    if !has_stored_cells(&record.options, encoder.grid()) {
-        return skipped("Its grid, layer or painted marginals are not repeated here".to_owned());
+    if record.options.marginals == Marginals::Painted {
+        return skipped("What was painted is not in the file, so the photos were not encoded again".to_owned());
     }
-    let encoded = encode(&encoder, query, record.query.crop)
-        .and_then(|query| Ok((query, encode(&encoder, gallery, record.gallery.crop)?)));
+    let layer = record.options.layer;
+    let encoded = Looked::at(&encoder, layer, query, record.query.crop)
+        .and_then(|query| Ok((query, Looked::at(&encoder, layer, gallery, record.gallery.crop)?)));
     match encoded {
         Ok((query, gallery)) => {
-            let score = ot::score_pair(&cells(&query), &cells(&gallery), &record.options).score(&record.options);
+            let score = query.explain(&gallery, &record.options).score;
             let passes = (score - pair.score).abs() <= PHOTO_TOLERANCE;
             let words = if passes { "as stored" } else { "but the file says" };
             let stored = pair.score;
@@ -187,10 +186,6 @@ fn photos_score(
         }
         Err(error) => check(what, false, format!("The photos cannot be encoded: {error}")),
     }
-}
-
-fn cells(features: &CellFeatures) -> ot::Cells<'_> {
-    ot::Cells { grid: features.grid, dim: features.dim, cells: features.cells_of(0), global: features.global_of(0) }
 }
 
 fn encoder(record: &EvidenceRecord, known: &Known<'_>) -> Result<Option<Arc<Encoder>>, JobError> {

@@ -5,6 +5,7 @@ use image::{Rgb, RgbImage};
 use super::{Pace, go_on};
 use crate::data;
 use crate::domain::{CropRect, Grid, StopFlag};
+use crate::index;
 use crate::jobs::JobError;
 use crate::nn::{CellFeatures, Encoder};
 
@@ -78,7 +79,7 @@ impl Canvas {
             for (image, hidden) in images.chunks_exact_mut(each).zip(some) {
                 data::to_chw(&self.without(grid, hidden), image);
             }
-            features.push(encoder.encode(&images, some.len())?);
+            features.push(index::on_grid(encoder.encode(&images, some.len())?, grid));
             done += some.len();
         }
         pace(done, hidden.len());

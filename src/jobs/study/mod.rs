@@ -23,11 +23,13 @@ use super::open::Engine;
 use super::types::{Answer, Question};
 use crate::data;
 use crate::domain::{CropRect, Grid, Layer, Marginals, MatchOptions, PhotoId, ProductRecord, Standing, StopFlag};
+use crate::index;
 use crate::nn::CellFeatures;
 use crate::ot::{self, Cells, PairScore};
 use crate::project::PhotoRow;
 
 /// One match and what is needed to compare it anew.
+#[derive(Clone)]
 pub struct Case {
     pub engine: Arc<Engine>,
     /// The query photo, and the part of it that is searched.
@@ -66,13 +68,16 @@ pub type Pace<'a> = &'a (dyn Fn(usize, usize) + Sync);
 /// Answers a question.
 pub fn answer(case: &Case, question: &Question, stop: &StopFlag, pace: Pace<'_>) -> Result<Answer, JobError> {
     case.options.check().map_err(refuse)?;
-    if !has_stored_cells(&case.options, case.features.grid) {
+    if !can_be_repeated(&case.options) {
         return Err(refuse(
-            "these questions are answered for the network's own grid, its last layer and marginals that are not \
-             painted; put those settings back to ask"
+            "these questions are answered for the network's last layer and marginals that are not painted; put those \
+             settings back to ask"
                 .to_owned(),
         ));
     }
+    let wanted = case.options.grid_of(case.features.grid);
+    let case =
+        &Case { features: Arc::new(index::on_grid(CellFeatures::clone(&case.features), wanted)), ..case.clone() };
     Ok(match question {
         Question::Ignore(region) => Answer::Ignore(Arc::new(ignore(case, region, stop, pace)?)),
         Question::IgnoreEach(side) => Answer::IgnoreEach(Arc::new(ignore_each(case, *side, stop, pace)?)),
@@ -81,9 +86,9 @@ pub fn answer(case: &Case, question: &Question, stop: &StopFlag, pace: Pace<'_>)
     })
 }
 
-/// Whether a comparison with these settings is one of the cells that the index holds.
-pub fn has_stored_cells(options: &MatchOptions, own: Grid) -> bool {
-    options.layer == Layer::Last && options.marginals != Marginals::Painted && options.grid_of(own) == own
+/// Whether a comparison with these settings follows from the cells that the index holds and nothing else.
+fn can_be_repeated(options: &MatchOptions) -> bool {
+    options.layer == Layer::Last && options.marginals != Marginals::Painted
 }
 
 fn refuse(sentence: String) -> JobError {
@@ -107,18 +112,19 @@ impl Case {
     }
 
     fn gallery_grid(&self) -> Grid {
-        self.engine.searcher.index().grid()
+        self.options.grid_of(self.engine.searcher.index().grid())
     }
 
     fn gallery_view<'a>(&self, stored: &'a Stored) -> Cells<'a> {
         let index = self.engine.searcher.index();
-        Cells { grid: index.grid(), dim: index.dim(), cells: &stored.cells, global: &stored.global }
+        Cells { grid: self.gallery_grid(), dim: index.dim(), cells: &stored.cells, global: &stored.global }
     }
 
     fn stored(&self, photo: &PhotoId) -> Result<Stored, JobError> {
         let index = self.engine.searcher.index();
         let row = index.row_of(photo).ok_or_else(|| JobError::NotInGallery { photo: photo.clone() })?;
-        Ok(Stored { cells: index.cells_f32(row), global: index.global_f32(row) })
+        let cells = index::regridded(index.cells_f32(row), index.grid(), self.gallery_grid(), index.dim());
+        Ok(Stored { cells, global: index.global_f32(row) })
     }
 
     /// All candidates, the matched photo among them wherever it stands.

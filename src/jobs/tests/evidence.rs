@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use super::{Machine, Window, shop, street};
-use crate::domain::{CropRect, MatchOptions, PhotoId, QueryEdit, QueryId, Recipe};
+use crate::domain::{CropRect, Layer, MatchOptions, PhotoId, QueryEdit, QueryId, Recipe};
 use crate::jobs::{
     Backend, CheckState, Event, EvidenceReport, FailureOf, Mark, QueryPhoto, Question, Request, SearchRequest,
     StudyEvent, StudyRequest, evidence,
@@ -91,6 +91,30 @@ fn a_match_is_saved_with_its_decision_and_its_score_is_computed_again_from_the_p
     let models = Some(evidence::models(None, &[machine.models()]));
     let known = evidence::Known { engine: None, models, device: &candle_core::Device::Cpu };
     assert_eq!(evidence::open(&path, known).unwrap().checks.last().unwrap().state, CheckState::Passes);
+}
+
+#[test]
+fn evidence_of_another_grid_or_layer_is_encoded_again_in_the_same_way() {
+    let machine = Machine::with_sample();
+    let mut window = machine.start();
+    let (query, photo) = searched(&mut window);
+    let changes = [
+        MatchOptions { grid: Some(5), rerank: 6, ..MatchOptions::default() },
+        MatchOptions { layer: Layer::Third, grid: Some(4), rerank: 6, ..MatchOptions::default() },
+    ];
+    for options in changes {
+        let path = machine.dir.path().join(format!("{:?}.seamline", options.layer));
+        let save = StudyRequest::SaveEvidence { query, photo: photo.clone(), options, path: path.clone() };
+        window.ask(Request::Study(save));
+        window.wait(|event| match event {
+            Event::Saved { path: saved } => (*saved == path).then_some(()),
+            Event::Failed(failure) => panic!("{failure:?}"),
+            _ => None,
+        });
+        let report = opened(&mut window, &path);
+        assert!(report.checks.iter().all(|check| check.state == CheckState::Passes), "{:?}", report.checks);
+        assert_eq!(report.plan.options, options);
+    }
 }
 
 #[test]

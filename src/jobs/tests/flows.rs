@@ -8,7 +8,8 @@ use crossbeam_channel::bounded;
 
 use super::{Machine, PATIENCE, save_model, shop, street};
 use crate::domain::{
-    CropRect, LabelKey, LabelValue, MatchOptions, ProductId, QueryId, Recipe, ShelfOptions, Stage, StopFlag,
+    CropRect, LabelKey, LabelValue, MatchOptions, PlanOverlay, PlanView, ProductId, QueryId, Recipe, ShelfOptions,
+    Stage, StopFlag,
 };
 use crate::jobs::{Backend, Event, FailureOf, Mark, QueryPhoto, Request, SearchRequest};
 use crate::project::{Project, Session};
@@ -175,11 +176,12 @@ fn a_plan_comes_with_both_pictures_and_is_saved_by_the_hook() {
         assert!(0.0 <= left && left < right && right <= 1.0 && 0.0 <= top && top < bottom && bottom <= 1.0);
     }
     let path = machine.dir.path().join("plan.png");
-    window.ask(Request::SavePlan { query, photo: photo.clone(), options, path: path.clone() });
+    let view = PlanView { overlay: PlanOverlay::Heat, ..PlanView::default() };
+    window.ask(Request::SavePlan { query, photo: photo.clone(), options, view, path: path.clone() });
     window.wait(|event| matches!(event, Event::Saved { path: saved } if *saved == path).then_some(()));
-    assert_eq!(fs::read_to_string(&path).unwrap(), photo.as_str());
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{photo} Heat"));
     let nowhere = machine.dir.path().join("none/plan.png");
-    window.ask(Request::SavePlan { query, photo, options, path: nowhere });
+    window.ask(Request::SavePlan { query, photo, options, view, path: nowhere });
     let failure = window.wait(|event| match event {
         Event::Failed(failure) => Some(failure.clone()),
         _ => None,

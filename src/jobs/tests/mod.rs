@@ -20,8 +20,7 @@ use crossbeam_channel::{Receiver, unbounded};
 
 use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId, Recipe, ShelfOptions};
 use crate::jobs::{
-    Backend, DrawPlan, Event, PlanInfo, ProjectSummary, QueryPhoto, Request, SearchRequest, Setup, WakeCallback,
-    Workers,
+    Backend, DrawPlan, Event, ProjectSummary, QueryPhoto, Request, SearchRequest, Setup, WakeCallback, Workers,
 };
 use crate::nn::{Arch, Embedder, EmbedderConfig, ModelCard, Precision, ResNetConfig, checkpoint};
 use crate::synth::SampleSpec;
@@ -83,7 +82,8 @@ impl Machine {
         let wake: WakeCallback = Arc::new(move || {
             let _ = woken.send(());
         });
-        let draw_plan: DrawPlan = Box::new(|plan: &PlanInfo| Ok(plan.hit.photo.as_str().as_bytes().to_vec()));
+        let draw_plan: DrawPlan =
+            Box::new(|plan, view| Ok(format!("{} {:?}", plan.hit.photo, view.overlay).into_bytes()));
         let workers = Workers::start(Setup {
             data_dir: self.data(),
             model_dirs: vec![self.models()],

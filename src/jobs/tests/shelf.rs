@@ -306,9 +306,7 @@ fn saving_a_search_copies_a_photo_from_outside_and_says_where_it_was_replaced() 
     window.shelf(ShelfRequest::Save { id });
     let past = window.past(|past| past[0].card.starred);
     fs::remove_file(&outside).unwrap();
-    let LoggedPhoto::Project { photo } = &past[0].search.photo else {
-        panic!("{:?}", past[0].search.photo)
-    };
+    let LoggedPhoto::Project { photo } = &past[0].search.photo else { panic!("{:?}", past[0].search.photo) };
     assert!(machine.sample().join(photo.as_str()).is_file());
 }
 

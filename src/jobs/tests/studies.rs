@@ -115,13 +115,39 @@ fn settings_whose_cells_are_not_stored_are_refused_with_a_sentence() {
     let changes = [
         MatchOptions { layer: crate::domain::Layer::Third, ..options() },
         MatchOptions { marginals: crate::domain::Marginals::Painted, ..options() },
-        MatchOptions { grid: Some(14), ..options() },
     ];
     let mut case = case;
     for options in changes {
         case.options = options;
         let refused = crate::jobs::study::answer(&case, &Question::Faithfulness, &StopFlag::new(), &|_, _| {});
         assert!(refused.unwrap_err().to_string().contains("put those settings back"), "{options:?}");
+    }
+}
+
+#[test]
+fn questions_are_answered_on_another_grid_by_the_cells_of_that_grid() {
+    let machine = Machine::with_sample();
+    let mut case = case(&machine, options());
+    let stop = StopFlag::new();
+    let ask = |case: &Case, question: &Question| crate::jobs::study::answer(case, question, &stop, &|_, _| {}).unwrap();
+    for cells in [3, 5, 14] {
+        case.options = MatchOptions { grid: Some(cells), ..options() };
+        let hit = case.engine.searcher.explain(&case.features, &case.matched.row.photo, &case.options).unwrap();
+        for side in [PairSide::Query, PairSide::Gallery] {
+            let Answer::IgnoreEach(each) = ask(&case, &Question::IgnoreEach(side)) else { panic!("another answer") };
+            assert_eq!(
+                (each.grid, each.cells.len()),
+                (Grid::new(cells.into(), cells.into()), usize::from(cells).pow(2))
+            );
+            assert_eq!(each.before.score, hit.score, "to the bit");
+            let Answer::Ignore(one) = ask(&case, &Question::Ignore(Region::new(side, [1]))) else { panic!("another") };
+            assert_eq!(each.cells[1], one.masked);
+            // Hiding a ninth of the photo and hiding a cell of 196 are not the same thing.
+            let moved = (one.hidden.score - one.before.score).abs();
+            assert!(moved > 1e-6, "{cells}: {one:?}");
+        }
+        let Answer::Ignore(none) = ask(&case, &Question::Ignore(Region::new(PairSide::Query, []))) else { panic!() };
+        assert!((none.hidden.score - none.before.score).abs() < 1e-5, "{none:?}");
     }
 }
 

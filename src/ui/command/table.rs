@@ -107,7 +107,7 @@ impl Action {
             }
             Self::SavePlan => entry(
                 "Save as PNG…",
-                "Draw this plan into a picture file",
+                "Draw this plan into a picture file, as ribbons, colours or heat",
                 icon::FLOPPY,
                 Group::Plan,
                 const { &[ctrl(Key::S)] },

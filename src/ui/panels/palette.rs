@@ -12,6 +12,7 @@ use crate::ui::fonts::icon;
 use crate::ui::fuzzy;
 use crate::ui::keys::Scope;
 use crate::ui::layout::Pane;
+use crate::ui::shelf::ShelfCommand;
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::{clipped_text, dim_label, icon_text, keycap, keycap_width};
 
@@ -34,7 +35,8 @@ impl Item {
 }
 
 /// Where the lines come from. Whatever has names that a person may look for adds a source.
-const SOURCES: [fn(&egui::Context, &Ctx<'_>, &mut Vec<Item>); 5] = [actions, examples, models, projects, panes];
+const SOURCES: [fn(&egui::Context, &Ctx<'_>, &mut Vec<Item>); 6] =
+    [actions, examples, saved_searches, models, projects, panes];
 
 fn actions(egui: &egui::Context, ctx: &Ctx<'_>, items: &mut Vec<Item>) {
     for action in Action::ALL {
@@ -85,6 +87,13 @@ fn examples(_: &egui::Context, ctx: &Ctx<'_>, items: &mut Vec<Item>) {
     for (index, photo) in project.examples.iter().take(12).enumerate() {
         let text = format!("Search example {}: {photo}", index + 1);
         items.push(Item::new(text, "Example", icon::IMAGE, Command::SearchExample(photo.clone())));
+    }
+}
+
+fn saved_searches(_: &egui::Context, ctx: &Ctx<'_>, items: &mut Vec<Item>) {
+    for past in ctx.session.shelf.past.iter().filter(|past| past.card.starred) {
+        let command = Command::Shelf(ShelfCommand::Reopen(past.id));
+        items.push(Item::new(format!("Search again: {}", past.title()), "Saved search", icon::STAR, command));
     }
 }
 
