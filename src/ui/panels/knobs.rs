@@ -224,7 +224,7 @@ pub fn status_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         }
     }
     if let Some(ranking) = query.ranking.as_deref().filter(|ranking| ranking.stage == Stage::Structural) {
-        dim_label(ui, ctx.tokens, rerank_words(ranking, plan_grid(ctx)))
+        dim_label(ui, ctx.tokens, rerank_words(ranking, query.shown.compared, plan_grid(ctx)))
             .on_hover_text("Milliseconds from the turned knob to the new order");
     }
     if let Some(words) = hold_words(ctx) {
@@ -233,8 +233,7 @@ pub fn status_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     }
 }
 
-fn rerank_words(ranking: &Ranking, grid: Grid) -> String {
-    let compared = ranking.hits.iter().filter(|hit| hit.structural.is_some()).count();
+fn rerank_words(ranking: &Ranking, compared: usize, grid: Grid) -> String {
     let took = ranking.timings.structural;
     let took = if took < 10.0 { format!("{took:.1}") } else { format!("{took:.0}") };
     let layer = match ranking.options.layer {

@@ -3,18 +3,23 @@
 use egui::{Color32, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
 use super::focus_ring;
-use crate::ui::tokens::{self, Tokens, radius, size};
+use crate::ui::tokens::{self, Tokens, radius, size, space};
 
 /// Returns the index that was chosen now. `choices` are a name and what it means.
 pub fn segmented(ui: &mut Ui, tokens: &Tokens, choices: &[(&str, &str)], selected: usize) -> Option<usize> {
     let width = ui.available_width();
     let (outer, _) = ui.allocate_exact_size(Vec2::new(width, size::CONTROL), Sense::hover());
     ui.painter().rect_filled(outer, radius::CONTROL, tokens.chip);
-    let part = outer.width() / choices.len().max(1) as f32;
+    let galleys: Vec<_> = choices
+        .iter()
+        .map(|(name, _)| ui.painter().layout_no_wrap((*name).to_owned(), tokens::body(), Color32::PLACEHOLDER))
+        .collect();
+    let parts = shares(&galleys.iter().map(|galley| galley.size().x).collect::<Vec<_>>(), outer.width());
     let mut chosen = None;
-    for (index, (name, meaning)) in choices.iter().enumerate() {
-        let left = outer.left() + part * index as f32;
-        let rect = Rect::from_min_size(egui::pos2(left, outer.top()), Vec2::new(part, outer.height()));
+    let mut left = outer.left();
+    for (index, ((name, meaning), galley)) in choices.iter().zip(galleys).enumerate() {
+        let rect = Rect::from_min_size(egui::pos2(left, outer.top()), Vec2::new(parts[index], outer.height()));
+        left = rect.right();
         let response = ui.interact(rect, ui.scope_id().with(("segment", name)), Sense::click());
         let on = index == selected;
         response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, on, name));
@@ -31,7 +36,6 @@ pub fn segmented(ui: &mut Ui, tokens: &Tokens, choices: &[(&str, &str)], selecte
             ui.painter().rect_filled(inner, radius::CONTROL - 2, tokens.chip_hover);
         }
         let color = if on { tokens.text } else { tokens.dim };
-        let galley = ui.painter().layout_no_wrap((*name).to_owned(), tokens::body(), Color32::PLACEHOLDER);
         ui.painter().galley(rect.center() - galley.size() / 2.0, galley, color);
         if response.has_focus() {
             focus_ring(ui.painter(), tokens, inner, radius::CONTROL - 2);
@@ -41,4 +45,28 @@ pub fn segmented(ui: &mut Ui, tokens: &Tokens, choices: &[(&str, &str)], selecte
         }
     }
     chosen
+}
+
+/// Equal parts where every name has room in one, else each as wide as its name and an equal share of what is left.
+fn shares(names: &[f32], width: f32) -> Vec<f32> {
+    let count = names.len().max(1) as f32;
+    let equal = width / count;
+    if names.iter().all(|name| name + 2.0 * space::S <= equal) {
+        return vec![equal; names.len()];
+    }
+    let rest = (width - names.iter().sum::<f32>()) / count;
+    names.iter().map(|name| (name + rest).max(0.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_equal_while_names_fit_and_follow_the_names_where_room_is_short() {
+        assert_eq!(shares(&[20.0, 30.0], 200.0), [100.0, 100.0]);
+        let tight = shares(&[48.0, 70.0, 46.0], 194.0);
+        assert_eq!(tight, [58.0, 80.0, 56.0]);
+        assert!((tight.iter().sum::<f32>() - 194.0).abs() < 1e-3);
+    }
 }

@@ -22,6 +22,8 @@ use crate::ui::widgets::{clipped_text, dim_label, progress};
 
 /// Shares of the largest change below which a cell bears no mark.
 const MARKED: f32 = 0.15;
+/// Points across that the row of questions takes with the keys on its buttons.
+const ROW_WITH_KEYS: f32 = 620.0;
 /// The strongest tint.
 const TINT: f32 = 0.62;
 
@@ -33,15 +35,18 @@ pub fn entries_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
             Some(hit) => format!("Why above rank {}…", hit.rank),
             None => Action::WhyAbove.entry().name.to_owned(),
         };
-        entry_ui(ui, ctx, Action::WhyAbove, &above);
+        // Where there is little room the keys are left to the tooltips, so that one row is enough.
+        let keys = ui.available_width() >= ROW_WITH_KEYS;
+        entry_ui(ui, ctx, Action::WhyAbove, &above, keys);
         for action in [Action::IgnoreRegion, Action::TestReason, Action::SaveEvidence] {
-            entry_ui(ui, ctx, action, action.entry().name);
+            entry_ui(ui, ctx, action, action.entry().name, keys);
         }
     });
 }
 
-fn entry_ui(ui: &mut Ui, ctx: &Ctx<'_>, action: Action, text: &str) {
-    sent(ui, ctx, action, PushButton::new(text).key(action.key_text(ui.ctx())));
+fn entry_ui(ui: &mut Ui, ctx: &Ctx<'_>, action: Action, text: &str, with_key: bool) {
+    let key = action.key_text(ui.ctx()).filter(|_| with_key);
+    sent(ui, ctx, action, PushButton::new(text).key(key));
 }
 
 /// The result after the shown one, where both were compared cell by cell.
