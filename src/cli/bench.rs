@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::options::{DeviceChoice, ProjectChoice};
 use super::{CliError, Output};
 use crate::domain::{Grid, MatchOptions, StopFlag};
-use crate::nn::{self, Arch, Embedder, EmbedderConfig, Mode, ModelCard, ResNetConfig};
+use crate::nn::{self, Arch, Embedder, EmbedderConfig, Mode, ModelCard, BackboneConfig};
 use crate::ot::{self, Cells, Painted, PairSet, Starts};
 use crate::train::optimizer::{Optimizer, Rule};
 
@@ -204,8 +204,8 @@ impl Arguments {
 
 fn network(arguments: &Arguments) -> Result<EmbedderConfig, CliError> {
     let arch: Arch = arguments.arch.parse().map_err(|error: nn::NnError| CliError::Usage(error.to_string()))?;
-    let backbone = ResNetConfig { width: arguments.width, ..ResNetConfig::new(arch) };
-    let config = EmbedderConfig { backbone, dim: 128, classes: 13 };
+    let backbone = BackboneConfig { width: arguments.width, ..BackboneConfig::new(arch) };
+    let config = EmbedderConfig::new(backbone, 128, 13);
     config.problem().map_or(Ok(config), |problem| Err(CliError::Usage(problem)))
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::options::DeviceChoice;
 use super::{CliError, Output};
 use crate::data;
+use crate::jobs::hub;
 use crate::nn::{self, Arch, PooledBackbone};
 
 #[derive(clap::Args)]
@@ -14,10 +15,11 @@ pub struct Arguments {
     /// Photos; each is resized to N x N without letterbox
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// A .pth or .safetensors file in torchvision's or timm's naming
+    /// A .pth or .safetensors file in torchvision's or timm's naming, or hf:OWNER/NAME on the Hugging Face hub
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// resnet18, resnet34, resnet50 or resnet101
+    /// resnet18, resnet34, resnet50, resnet101, seresnet50, seresnext50_32x4d, legacy_seresnet50,
+    /// legacy_seresnext50_32x4d or densenet121
     #[arg(long, value_name = "NAME")]
     arch: String,
     /// Side of the network's input in pixels
@@ -54,7 +56,7 @@ struct Embedded {
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let arch: Arch = arguments.arch.parse().map_err(|error: nn::NnError| CliError::Usage(error.to_string()))?;
     let device = arguments.device.pick()?;
-    let backbone = PooledBackbone::load(&arguments.weights, arch, arguments.size, &device)?;
+    let backbone = PooledBackbone::load(&hub::weights_file(&arguments.weights)?, arch, arguments.size, &device)?;
     let images =
         arguments.images.iter().map(|path| embed(path, &backbone, arguments)).collect::<Result<Vec<_>, CliError>>()?;
     let grid = backbone.grid();

@@ -10,6 +10,7 @@ use super::options::{DeviceChoice, ProjectChoice};
 use super::output::ProgressLine;
 use super::{CliError, Output, session};
 use crate::domain::{RunId, StopFlag};
+use crate::jobs::hub;
 use crate::jobs::learn::{self, Learning};
 use crate::jobs::models::shipped_model_dirs;
 use crate::jobs::{TrainProgress, appraise, clock};
@@ -30,8 +31,9 @@ pub struct Arguments {
     /// Go on with a run of this project from its last checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["corrections", "from"])]
     resume: Option<String>,
-    /// Begin with the weights of a model's folder instead of random ones
-    #[arg(long, value_name = "DIR", conflicts_with = "corrections")]
+    /// Begin with other than random weights: a model's folder, or a backbone alone from a .pth or .safetensors file or
+    /// from hf:OWNER/NAME on the Hugging Face hub
+    #[arg(long, value_name = "WEIGHTS", conflicts_with = "corrections")]
     from: Option<PathBuf>,
     /// Print the default recipe and end
     #[arg(long)]
@@ -127,7 +129,11 @@ fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result
     let device = arguments.device.pick()?;
     let (run, start) = match (&arguments.resume, &arguments.from) {
         (Some(run), _) => (RunId::new(run), Start::Resume),
-        (None, Some(model)) => (free_run(&project, &config.name), Start::From(model.clone())),
+        (None, Some(named)) => {
+            let weights = hub::weights_file(named)?;
+            let start = if weights.is_dir() { Start::From(weights) } else { Start::Backbone(weights) };
+            (free_run(&project, &config.name), start)
+        }
         (None, None) => (free_run(&project, &config.name), Start::Fresh),
     };
     let info = RunInfo {

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod export;
 mod gallery;
 mod gate;
+pub mod hub;
 pub mod intake;
 mod io;
 mod knobs;

@@ -2,9 +2,9 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use super::arch::norm_specs;
 use super::ops;
-use super::params::Params;
+use super::params::{ParamSpec, Params};
+use super::plan::norm_specs;
 
 /// Whether a network learns from what passes through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,16 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     pub fn new(params: &mut Params, name: &str, channels: usize) -> Result<Self> {
-        let [weight, bias, mean, var] = norm_specs(name, channels);
+        Self::from_specs(params, &norm_specs(name, channels))
+    }
+
+    /// From the specs of weight, bias, running mean and running variance.
+    pub(super) fn from_specs(params: &mut Params, [weight, bias, mean, var]: &[ParamSpec; 4]) -> Result<Self> {
         Ok(Self {
-            weight: params.get_or_init_spec(&weight)?,
-            bias: params.get_or_init_spec(&bias)?,
-            running_mean: params.get_or_init_spec(&mean)?,
-            running_var: params.get_or_init_spec(&var)?,
+            weight: params.get_or_init_spec(weight)?,
+            bias: params.get_or_init_spec(bias)?,
+            running_mean: params.get_or_init_spec(mean)?,
+            running_var: params.get_or_init_spec(var)?,
             frozen: false,
         })
     }

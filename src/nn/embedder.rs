@@ -1,26 +1,28 @@
-//! The network that is trained: backbone, embedding and classifier.
+//! The network that is trained: backbone and head.
 //!
 //! The embedding is a linear layer that is applied to every cell of the last map, as in DIML (Zhao et al. 2021), so that
 //! cells and the global vector live in one space: the mean of the embedded cells is the embedding of the mean.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use candle_core::{D, DType, Device, Result, Tensor, Var};
+use candle_core::{D, DType, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::NnError;
-use super::arch::{ResNetConfig, ResNetPlan};
+use super::arch::BackboneConfig;
+use super::backbone::Backbone;
 use super::batch_norm::Mode;
 use super::checkpoint::{self, ModelCard};
 use super::encoder::Encoder;
 use super::error::Doing;
-use super::ops::{self, ConvSpec};
-use super::params::{Init, LoadReport, ParamSpec, Params};
-use super::resnet::ResNet;
+use super::head::{Head, HeadConfig, HeadSpecs};
+use super::params::{LoadReport, ParamSpec, Params};
+use super::plan::BackbonePlan;
 use super::weights;
 
-/// Before every name of the backbone; without it they are torchvision's.
+/// Before every name of the backbone; without it they are the published ones.
 pub(super) const BACKBONE: &str = "backbone";
 /// Added to a squared length before its root, so that a zero vector has a direction of zeros and a finite gradient.
 const LENGTH_EPSILON: f64 = 1e-12;
@@ -29,14 +31,21 @@ const LENGTH_EPSILON: f64 = 1e-12;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmbedderConfig {
-    pub backbone: ResNetConfig,
+    pub backbone: BackboneConfig,
     /// Length of the embedding of a cell.
     pub dim: usize,
     /// What the classifier tells apart.
     pub classes: usize,
+    #[serde(default, skip_serializing_if = "HeadConfig::is_plain")]
+    pub head: HeadConfig,
 }
 
 impl EmbedderConfig {
+    /// With the plain head.
+    pub fn new(backbone: BackboneConfig, dim: usize, classes: usize) -> Self {
+        Self { backbone, dim, classes, head: HeadConfig::default() }
+    }
+
     /// What is wrong with the values, if anything: they may come from a file.
     pub fn problem(&self) -> Option<String> {
         if !(1..=4096).contains(&self.dim) {
@@ -45,38 +54,29 @@ impl EmbedderConfig {
         if !(1..=1_000_000).contains(&self.classes) {
             return Some(format!("{} classes are outside 1 to 1,000,000", self.classes));
         }
-        self.backbone.problem()
+        if self.head.projections && self.classes > 1000 {
+            return Some(format!("an embedding for each of {} classes is too many; 1,000 is the most", self.classes));
+        }
+        self.backbone.problem().or_else(|| self.head.problem())
     }
 
     /// Every tensor of the embedder.
     pub fn specs(&self) -> Vec<ParamSpec> {
-        let mut specs = ResNetPlan::new(BACKBONE, &self.backbone).specs();
-        specs.extend(self.head_specs());
+        let mut specs = BackbonePlan::new(BACKBONE, &self.backbone).specs();
+        specs.extend(HeadSpecs::new(self).all());
         specs
-    }
-
-    /// Weight and bias of the embedding, then of the classifier.
-    pub(super) fn head_specs(&self) -> [ParamSpec; 4] {
-        let channels = self.backbone.out_channels();
-        let weight = |name, rows| ParamSpec::new(name, &[rows, channels], Init::Uniform { fan_in: channels }, true);
-        let bias = |name, rows| ParamSpec::new(name, &[rows], Init::Zeros, true);
-        [
-            weight("embedding.weight", self.dim),
-            bias("embedding.bias", self.dim),
-            weight("classifier.weight", self.classes),
-            bias("classifier.bias", self.classes),
-        ]
     }
 }
 
-/// What the losses see.
+/// What the losses see. With a neck, `Mode::Train` gives cells and globals before it, where metric losses belong, and
+/// `Mode::Eval` those behind it, which are searched.
 #[derive(Clone, Debug)]
 pub struct EmbedderOutput {
     /// Embedded cells `[N, dim, h, w]`, not normalised.
     pub cells: Tensor,
-    /// Mean of the embedded cells, L2-normalised: `[N, dim]`.
+    /// The embedded pooled map, L2-normalised: `[N, dim]`. With mean pooling it is the mean of the cells.
     pub global: Tensor,
-    /// `[N, classes]`, from the pooled map.
+    /// `[N, classes]`.
     pub logits: Tensor,
 }
 
@@ -85,9 +85,10 @@ pub struct EmbedderOutput {
 pub struct Embedder {
     pub params: Params,
     config: EmbedderConfig,
-    backbone: ResNet,
-    embedding: (Var, Var),
-    classifier: (Var, Var),
+    backbone: Backbone,
+    head: Head,
+    /// What the dropout of the next step depends on, besides the seed.
+    step: AtomicU64,
 }
 
 impl Embedder {
@@ -101,11 +102,9 @@ impl Embedder {
         if let Some(problem) = config.problem() {
             candle_core::bail!("{problem}");
         }
-        let backbone = ResNet::new(&mut params, BACKBONE, &config.backbone)?;
-        let [ew, eb, cw, cb] = config.head_specs();
-        let embedding = (params.get_or_init_spec(&ew)?, params.get_or_init_spec(&eb)?);
-        let classifier = (params.get_or_init_spec(&cw)?, params.get_or_init_spec(&cb)?);
-        Ok(Self { params, config: config.clone(), backbone, embedding, classifier })
+        let backbone = Backbone::new(&mut params, BACKBONE, &config.backbone)?;
+        let head = Head::new(&mut params, config)?;
+        Ok(Self { params, config: config.clone(), backbone, head, step: AtomicU64::new(0) })
     }
 
     /// Reads a checkpoint's folder, to go on training from it.
@@ -120,14 +119,15 @@ impl Embedder {
     }
 
     /// Takes a backbone trained elsewhere, such as torchvision's on ImageNet, from a `.pth` or `.safetensors` file. The
-    /// backbone must fit in full; the report's `unexpected` names what else the file holds.
+    /// backbone must fit in full and be no part of another one; the report's `unexpected` names what else the file holds.
     pub fn load_backbone(&mut self, path: &Path) -> std::result::Result<LoadReport, NnError> {
         let found = weights::read_backbone(path)?;
-        let specs = ResNetPlan::new("", &self.config.backbone).specs();
+        let specs = BackbonePlan::new("", &self.config.backbone).specs();
         let report = LoadReport::compare(&specs, &found);
-        if !report.is_complete() {
+        if !weights::fits(&report) {
             return Err(weights::misfit(&self.config.backbone, &found, report, path));
         }
+        weights::check_variances(&specs, &found, path)?;
         let named: BTreeMap<_, _> =
             found.into_iter().map(|(name, tensor)| (format!("{BACKBONE}.{name}"), tensor)).collect();
         self.params.load(&named).doing("copying the weights")?;
@@ -157,17 +157,29 @@ impl Embedder {
     /// Freezes the running statistics of every normalisation, or lets them move again.
     pub fn freeze_norms(&mut self, frozen: bool) {
         self.backbone.freeze_norms(frozen);
+        self.head.freeze_norms(frozen);
+    }
+
+    /// Says which step the next forward pass belongs to. Dropout depends on it and on the seed alone.
+    pub fn at_step(&self, step: u64) {
+        self.step.store(step, Ordering::Relaxed);
+    }
+
+    /// The last map of the backbone, `[N, C, h, w]`, of images `[N, 3, H, W]`.
+    pub fn features(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.backbone.features(x, mode)
     }
 
     /// Images `[N, 3, H, W]` to what the losses need.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<EmbedderOutput> {
-        let map = self.backbone.features(x, mode)?;
-        let (ew, eb) = &self.embedding;
-        let cells = ops::conv2d(&map, &ew.unsqueeze(2)?.unsqueeze(3)?, Some(eb), ConvSpec::default())?;
-        let pooled = ops::global_avg_pool(&map)?;
-        let global = unit_rows(&ops::linear(&pooled, ew, Some(eb))?)?;
-        let (cw, cb) = &self.classifier;
-        Ok(EmbedderOutput { cells, global, logits: ops::linear(&pooled, cw, Some(cb))? })
+        self.forward_as(x, mode, None)
+    }
+
+    /// [`Self::forward`] of photos whose kinds are known, which decides their projections where there are several.
+    pub fn forward_as(&self, x: &Tensor, mode: Mode, kinds: Option<&[Option<usize>]>) -> Result<EmbedderOutput> {
+        let key = self.params.seed() ^ self.step.load(Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let out = self.head.forward(&self.features(x, mode)?, mode, kinds, key)?;
+        Ok(EmbedderOutput { cells: out.cells, global: out.global, logits: out.logits })
     }
 
     /// Number type of the variables.

@@ -6,16 +6,18 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 
 use super::NnError;
-use super::arch::ResNetPlan;
 use super::checkpoint::{self, ModelCard, Precision};
 use super::embedder::{BACKBONE, Embedder};
 use super::error::Doing;
-use super::folded::{FoldedResNet, values};
-use super::ops::{self, ConvSpec};
+use super::folded::FoldedBackbone;
+use super::plan::BackbonePlan;
 use super::regrid::Regrid;
 use crate::domain::{CheckpointId, Grid};
 
+mod frozen_head;
 mod layers;
+
+use frozen_head::FrozenHead;
 
 /// Cells along one side that a grid may have at most.
 const LARGEST_GRID: usize = 64;
@@ -29,8 +31,8 @@ pub struct CellFeatures {
     pub dim: usize,
     /// `[photos, cells, dim]`, each row of length 1 (or all zeros).
     pub cells: Vec<f32>,
-    /// `[photos, dim]`, each row of length 1 (or all zeros): the mean of the map's cells before they were normalised, as
-    /// DIML defines it. It does not depend on the grid.
+    /// `[photos, dim]`, each row of length 1 (or all zeros): with mean pooling the mean of the map's cells before they were
+    /// normalised, as DIML defines it, else the embedding of the pooled map. It does not depend on the grid.
     pub globals: Vec<f32>,
 }
 
@@ -59,10 +61,8 @@ impl CellFeatures {
 /// Backbone and embedding, frozen: normalisations folded, no graph, 32 bits.
 #[derive(Debug)]
 pub struct Encoder {
-    backbone: FoldedResNet,
-    /// `[dim, channels, 1, 1]`.
-    weight: Tensor,
-    bias: Tensor,
+    backbone: FoldedBackbone,
+    head: FrozenHead,
     card: ModelCard,
     checkpoint: CheckpointId,
     map: Grid,
@@ -97,22 +97,12 @@ impl Encoder {
         device: &Device,
     ) -> Result<Self, NnError> {
         let config = &card.config;
-        let plan = ResNetPlan::new(BACKBONE, &config.backbone);
+        let plan = BackbonePlan::new(BACKBONE, &config.backbone);
         let side = config.backbone.map_side(card.input_size);
-        let head = |leaf| -> candle_core::Result<Vec<f32>> {
-            Ok(values(tensors, "embedding", leaf)?.into_iter().map(|value| value as f32).collect())
-        };
-        let build = || {
-            let shape = (config.dim, plan.out_channels, 1, 1);
-            Ok((
-                FoldedResNet::new(&plan, tensors, device)?,
-                Tensor::from_vec(head("weight")?, shape, device)?,
-                Tensor::from_vec(head("bias")?, config.dim, device)?,
-            ))
-        };
-        let (backbone, weight, bias) = build().doing("folding the network")?;
+        let build = || Ok((FoldedBackbone::new(&plan, tensors, device)?, FrozenHead::new(config, tensors, device)?));
+        let (backbone, head) = build().doing("folding the network")?;
         let map = Grid::new(side, side);
-        Ok(Self { backbone, weight, bias, card, checkpoint, map, grid: map, regrid: None, device: device.clone() })
+        Ok(Self { backbone, head, card, checkpoint, map, grid: map, regrid: None, device: device.clone() })
     }
 
     /// The same network with its cells brought to another grid.
@@ -128,7 +118,13 @@ impl Encoder {
     /// Encodes `n` photos: `[n, 3, size, size]` with `size` = [`Self::input_size`], ImageNet's mean and deviation taken out.
     /// A photo's features do not depend on what it is encoded with.
     pub fn encode(&self, images: &[f32], n: usize) -> Result<CellFeatures, NnError> {
-        let size = self.input_size();
+        self.encode_as(images, &vec![None; n])
+    }
+
+    /// [`Self::encode`] of photos whose kinds are known, as numbers of the card's `kinds`. That matters only where each
+    /// kind has a projection of its own; a photo without a kind gets that of the one the classifier thinks it is.
+    pub fn encode_as(&self, images: &[f32], kinds: &[Option<usize>]) -> Result<CellFeatures, NnError> {
+        let (size, n) = (self.input_size(), kinds.len());
         let each = 3 * size * size;
         if n.checked_mul(each) != Some(images.len()) {
             return Err(NnError::Batch { images: n, size, wanted: n.saturating_mul(each), found: images.len() });
@@ -140,10 +136,12 @@ impl Encoder {
             cells: Vec::with_capacity(n * self.grid.cells() * dim),
             globals: Vec::with_capacity(n * dim),
         };
-        for chunk in images.chunks(together(size) * each) {
-            let maps = self.maps(chunk, chunk.len() / each).doing("encoding photos")?;
-            for map in maps.chunks_exact(dim * self.map.cells()) {
-                describe(map, self.map.cells(), self.regrid.as_ref(), &mut features);
+        let together = together(size);
+        for (chunk, kinds) in images.chunks(together * each).zip(kinds.chunks(together)) {
+            let (maps, globals) = self.maps(chunk, kinds).doing("encoding photos")?;
+            for (photo, map) in maps.chunks_exact(dim * self.map.cells()).enumerate() {
+                let global = globals.as_ref().map(|globals| &globals[photo * dim..(photo + 1) * dim]);
+                describe(map, self.map.cells(), global, self.regrid.as_ref(), &mut features);
             }
         }
         if features.cells.iter().chain(&features.globals).all(|value| value.is_finite()) {
@@ -153,13 +151,11 @@ impl Encoder {
         }
     }
 
-    /// Embedded maps `[n, dim, map cells]`.
-    fn maps(&self, images: &[f32], n: usize) -> candle_core::Result<Vec<f32>> {
+    /// Embedded maps `[n, dim, map cells]`, and globals `[n, dim]` where they are not the maps' means.
+    fn maps(&self, images: &[f32], kinds: &[Option<usize>]) -> candle_core::Result<(Vec<f32>, Option<Vec<f32>>)> {
         let size = self.input_size();
-        let x = Tensor::from_slice(images, (n, 3, size, size), &self.device)?;
-        let map = self.backbone.features(&x)?;
-        let cells = ops::conv2d_fused(&map, &self.weight, Some(&self.bias), ConvSpec::default(), false, None)?;
-        cells.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
+        let x = Tensor::from_slice(images, (kinds.len(), 3, size, size), &self.device)?;
+        self.head.forward(&self.backbone.features(&x)?, kinds)
     }
 
     /// Side of the square images that [`Self::encode`] takes.
@@ -195,8 +191,15 @@ pub(super) fn together(size: usize) -> usize {
     (16 * 256 * 256 / (size * size).max(1)).clamp(1, 16)
 }
 
-/// One map `[dim, cells]` to normalised cells, brought to another grid where one is asked for, and the global vector.
-fn describe(map: &[f32], count: usize, regrid: Option<&Regrid>, features: &mut CellFeatures) {
+/// One map `[dim, cells]` to normalised cells, brought to another grid where one is asked for, and the global vector: the
+/// one given, or the map's mean.
+fn describe(
+    map: &[f32],
+    count: usize,
+    global: Option<&[f32]>,
+    regrid: Option<&Regrid>,
+    features: &mut CellFeatures,
+) {
     let dim = features.dim;
     let mut cells = vec![0.0; map.len()];
     for (channel, values) in map.chunks_exact(count).enumerate() {
@@ -204,8 +207,8 @@ fn describe(map: &[f32], count: usize, regrid: Option<&Regrid>, features: &mut C
             cells[cell * dim + channel] = *value;
         }
     }
-    let mut global: Vec<f32> =
-        map.chunks_exact(count).map(|values| values.iter().sum::<f32>() / count as f32).collect();
+    let mean = || map.chunks_exact(count).map(|values| values.iter().sum::<f32>() / count as f32).collect();
+    let mut global: Vec<f32> = global.map_or_else(mean, <[f32]>::to_vec);
     normalise(&mut global);
     features.globals.extend(global);
     if let Some(regrid) = regrid {

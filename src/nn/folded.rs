@@ -1,103 +1,205 @@
-//! A residual network for inference: every normalisation folded into the convolution before it.
+//! A backbone for inference: every normalisation folded into the convolution before it, where there is one.
 //!
 //! With running statistics a normalisation is a scale and a shift of each channel, so `w' = w * g / sqrt(v + eps)` and
 //! `b' = b - m * g / sqrt(v + eps)` give the same output with one pass over memory less (Jacob et al. 2018, 3.2).
+//! DenseNet normalises what several convolutions have made, so there some stay what they are.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Tensor};
 
-use super::arch::{BlockPlan, ConvPlan, ResNetPlan};
 use super::batch_norm::EPSILON;
 use super::ops::{self, ConvSpec};
+use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
+
+/// Tensors of a checked file, on their way to a device.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    tensors: &'a BTreeMap<String, Tensor>,
+    device: &'a Device,
+}
+
+impl Source<'_> {
+    fn values(&self, owner: &str, leaf: &str) -> Result<Vec<f64>> {
+        values(self.tensors, owner, leaf)
+    }
+
+    fn tensor(&self, values: Vec<f64>, shape: &[usize]) -> Result<Tensor> {
+        let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
+        Tensor::from_vec(values, shape, self.device)
+    }
+
+    /// Scale and shift of each channel, in 64 bits.
+    fn norm(&self, name: &str) -> Result<(Vec<f64>, Vec<f64>)> {
+        let (gain, shift) = (self.values(name, "weight")?, self.values(name, "bias")?);
+        let (mean, var) = (self.values(name, "running_mean")?, self.values(name, "running_var")?);
+        let scale: Vec<f64> = gain.iter().zip(&var).map(|(g, v)| g / (v + EPSILON).sqrt()).collect();
+        let shift = shift.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Ok((scale, shift))
+    }
+}
 
 #[derive(Debug)]
 struct FoldedConv {
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
     spec: ConvSpec,
 }
 
 impl FoldedConv {
-    fn new(plan: &ConvPlan, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
-        let weight = values(tensors, &plan.conv, "weight")?;
-        let gain = values(tensors, &plan.norm, "weight")?;
-        let shift = values(tensors, &plan.norm, "bias")?;
-        let mean = values(tensors, &plan.norm, "running_mean")?;
-        let var = values(tensors, &plan.norm, "running_var")?;
+    fn plain(plan: &ConvPlan, from: Source<'_>) -> Result<Self> {
+        let weight = from.tensor(from.values(&plan.name, "weight")?, &plan.weight().shape)?;
+        Ok(Self { weight, bias: None, spec: plan.spec() })
+    }
+
+    fn new(plan: &ConvNormPlan, from: Source<'_>) -> Result<Self> {
+        let (scale, shift) = from.norm(&plan.norm)?;
+        let conv = &plan.conv;
+        let weight = from.values(&conv.name, "weight")?;
+        let row = weight.len() / conv.outputs.max(1);
         // In 64 bits, rounded once.
-        let scale: Vec<f64> = gain.iter().zip(&var).map(|(g, v)| g / (v + EPSILON).sqrt()).collect();
-        let bias: Vec<f32> = shift.iter().zip(&mean).zip(&scale).map(|((b, m), s)| (b - m * s) as f32).collect();
-        let row = plan.inputs * plan.kernel * plan.kernel;
-        let weight: Vec<f32> = weight.iter().enumerate().map(|(index, w)| (w * scale[index / row]) as f32).collect();
-        let shape = (plan.outputs, plan.inputs, plan.kernel, plan.kernel);
+        let weight = weight.iter().enumerate().map(|(index, w)| w * scale[index / row]).collect();
         Ok(Self {
-            weight: Tensor::from_vec(weight, shape, device)?,
-            bias: Tensor::from_vec(bias, plan.outputs, device)?,
-            spec: plan.spec(),
+            weight: from.tensor(weight, &conv.weight().shape)?,
+            bias: Some(from.tensor(shift, &[conv.outputs])?),
+            spec: conv.spec(),
         })
     }
 
     fn forward(&self, x: &Tensor, relu: bool, residual: Option<&Tensor>) -> Result<Tensor> {
-        ops::conv2d_fused(x, &self.weight, Some(&self.bias), self.spec, relu, residual)
+        ops::conv2d_fused(x, &self.weight, self.bias.as_ref(), self.spec, relu, residual)
+    }
+}
+
+/// A scale and a shift of each channel, then a ReLU.
+#[derive(Debug)]
+struct ScaleShift {
+    scale: Tensor,
+    shift: Tensor,
+    zeros: Tensor,
+    ones: Tensor,
+}
+
+impl ScaleShift {
+    fn new(norm: &str, from: Source<'_>) -> Result<Self> {
+        let (scale, shift) = from.norm(norm)?;
+        let channels = scale.len();
+        Ok(Self {
+            scale: from.tensor(scale, &[channels])?,
+            shift: from.tensor(shift, &[channels])?,
+            zeros: from.tensor(vec![0.0; channels], &[channels])?,
+            ones: from.tensor(vec![1.0; channels], &[channels])?,
+        })
+    }
+
+    fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
+        ops::relu(&ops::batch_norm_eval(x, &self.scale, &self.shift, &self.zeros, &self.ones, 0.0)?)
     }
 }
 
 #[derive(Debug)]
-struct FoldedBlock {
-    convs: Vec<FoldedConv>,
-    shortcut: Option<FoldedConv>,
+struct FoldedGate {
+    layers: [Tensor; 4],
+}
+
+impl FoldedGate {
+    fn new(plan: &GatePlan, from: Source<'_>) -> Result<Self> {
+        let [w1, b1, w2, b2] = plan.specs().map(|spec| {
+            let (owner, leaf) = spec.name.rsplit_once('.').unwrap_or(("", &spec.name));
+            from.tensor(from.values(owner, leaf)?, &spec.shape)
+        });
+        Ok(Self { layers: [w1?, b1?, w2?, b2?] })
+    }
+}
+
+#[derive(Debug)]
+enum FoldedBlock {
+    Residual { convs: Vec<FoldedConv>, gate: Option<FoldedGate>, shortcut: Option<FoldedConv> },
+    Dense { norm: ScaleShift, reduce: FoldedConv, grow: FoldedConv },
+    Activation(ScaleShift),
+    Shrink { conv: FoldedConv, halve: bool },
 }
 
 impl FoldedBlock {
-    fn new(plan: &BlockPlan, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
-        let convs = plan.convs.iter().map(|conv| FoldedConv::new(conv, tensors, device)).collect::<Result<_>>()?;
-        let shortcut = plan.shortcut.as_ref().map(|conv| FoldedConv::new(conv, tensors, device)).transpose()?;
-        Ok(Self { convs, shortcut })
+    fn new(plan: &BlockPlan, from: Source<'_>) -> Result<Self> {
+        Ok(match plan {
+            BlockPlan::Residual { convs, gate, shortcut } => Self::Residual {
+                convs: convs.iter().map(|conv| FoldedConv::new(conv, from)).collect::<Result<_>>()?,
+                gate: gate.as_ref().map(|gate| FoldedGate::new(gate, from)).transpose()?,
+                shortcut: shortcut.as_ref().map(|conv| FoldedConv::new(conv, from)).transpose()?,
+            },
+            BlockPlan::Dense { norm, reduce, grow, .. } => Self::Dense {
+                norm: ScaleShift::new(norm, from)?,
+                reduce: FoldedConv::new(reduce, from)?,
+                grow: FoldedConv::plain(grow, from)?,
+            },
+            BlockPlan::Activation { norm, .. } => Self::Activation(ScaleShift::new(norm, from)?),
+            BlockPlan::Shrink { conv, halve } => {
+                Self::Shrink { conv: FoldedConv::plain(conv, from)?, halve: *halve }
+            }
+        })
     }
 
     fn forward(&self, x: Tensor) -> Result<Tensor> {
-        let residual = match &self.shortcut {
-            Some(conv) => conv.forward(&x, false, None)?,
-            None => x.clone(),
-        };
-        let mut y = x;
-        for (index, conv) in self.convs.iter().enumerate() {
-            let last = index + 1 == self.convs.len();
-            y = conv.forward(&y, true, last.then_some(&residual))?;
+        match self {
+            Self::Residual { convs, gate, shortcut } => {
+                let residual = match shortcut {
+                    Some(conv) => conv.forward(&x, false, None)?,
+                    None => x.clone(),
+                };
+                let mut y = x;
+                for (index, conv) in convs.iter().enumerate() {
+                    let last = index + 1 == convs.len();
+                    y = match gate {
+                        Some(gate) if last => {
+                            let [w1, b1, w2, b2] = &gate.layers;
+                            let y = ops::squeeze_excite(&conv.forward(&y, false, None)?, [w1, b1, w2, b2])?;
+                            ops::add_relu(&y, &residual)?
+                        }
+                        _ => conv.forward(&y, true, last.then_some(&residual))?,
+                    };
+                }
+                Ok(y)
+            }
+            Self::Dense { norm, reduce, grow } => {
+                let y = reduce.forward(&norm.forward_relu(&x)?, true, None)?;
+                Tensor::cat(&[&x, &grow.forward(&y, false, None)?], 1)
+            }
+            Self::Activation(norm) => norm.forward_relu(&x),
+            Self::Shrink { conv, halve: true } => conv.forward(&ops::avg_pool2d(&x, 2, 2, 0)?, false, None),
+            Self::Shrink { conv, halve: false } => conv.forward(&x, false, None),
         }
-        Ok(y)
     }
 }
 
-/// A frozen residual network up to its last map, in 32 bits.
+/// A frozen backbone up to its last map, in 32 bits.
 #[derive(Debug)]
-pub(super) struct FoldedResNet {
+pub(super) struct FoldedBackbone {
     stem: FoldedConv,
-    blocks: Vec<FoldedBlock>,
+    pool: StemPool,
+    stages: Vec<Vec<FoldedBlock>>,
 }
 
-impl FoldedResNet {
+impl FoldedBackbone {
     /// `tensors` must hold every name of the plan in its shape; the caller has compared them.
-    pub fn new(plan: &ResNetPlan, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
-        Ok(Self {
-            stem: FoldedConv::new(&plan.stem, tensors, device)?,
-            blocks: plan.blocks.iter().map(|block| FoldedBlock::new(block, tensors, device)).collect::<Result<_>>()?,
-        })
+    pub fn new(plan: &BackbonePlan, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
+        let from = Source { tensors, device };
+        let mut stages = Vec::new();
+        for stage in &plan.stages {
+            stages.push(stage.iter().map(|block| FoldedBlock::new(block, from)).collect::<Result<_>>()?);
+        }
+        Ok(Self { stem: FoldedConv::new(&plan.stem, from)?, pool: plan.pool, stages })
     }
 
     /// The last map `[N, C, h, w]` of images `[N, 3, H, W]`.
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {
-        self.features_after(x, self.blocks.len())
+        self.features_after(x, self.stages.len())
     }
 
-    /// The map after the first `blocks` blocks.
-    pub fn features_after(&self, x: &Tensor, blocks: usize) -> Result<Tensor> {
-        let mut y = ops::max_pool2d(&self.stem.forward(x, true, None)?, 3, 2, 1)?;
-        for block in self.blocks.iter().take(blocks) {
-            y = block.forward(y)?;
-        }
-        Ok(y)
+    /// The map after the first `stages` stages.
+    pub fn features_after(&self, x: &Tensor, stages: usize) -> Result<Tensor> {
+        let stem = self.pool.forward(&self.stem.forward(x, true, None)?)?;
+        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(y))
     }
 }
 

@@ -16,6 +16,9 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub enum Init {
     Zeros,
     Ones,
+    Constant {
+        value: f64,
+    },
     /// Normal with deviation `sqrt(2 / fan_out)` (He et al. 2015), which torchvision gives its convolutions.
     KaimingNormalFanOut,
     /// Uniform in `±1 / sqrt(fan_in)`, PyTorch's linear layer.
@@ -260,6 +263,7 @@ fn initial_values(seed: u64, name: &str, shape: &[usize], init: Init) -> Vec<f64
     match init {
         Init::Zeros => vec![0.0; count],
         Init::Ones => vec![1.0; count],
+        Init::Constant { value } => vec![value; count],
         Init::Uniform { fan_in } => {
             let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
             (0..count).map(|_| (2.0 * unit(&mut random) - 1.0) * bound).collect()

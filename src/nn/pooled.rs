@@ -5,11 +5,12 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 
 use super::NnError;
-use super::arch::{Arch, ResNetConfig, ResNetPlan};
+use super::arch::{Arch, BackboneConfig};
 use super::encoder::together;
 use super::error::Doing;
-use super::folded::FoldedResNet;
+use super::folded::FoldedBackbone;
 use super::params::LoadReport;
+use super::plan::BackbonePlan;
 use super::weights;
 use crate::domain::Grid;
 
@@ -30,7 +31,7 @@ pub struct PooledFeatures {
 /// A frozen backbone over a file of weights.
 #[derive(Debug)]
 pub struct PooledBackbone {
-    backbone: FoldedResNet,
+    backbone: FoldedBackbone,
     report: LoadReport,
     size: usize,
     dim: usize,
@@ -46,18 +47,18 @@ impl PooledBackbone {
             return Err(NnError::InputSize { size, least: *SIDES.start(), limit: *SIDES.end() });
         }
         let found = weights::read_backbone(weights)?;
-        let mut config = ResNetConfig::new(arch);
+        let mut config = BackboneConfig::new(arch);
         config.width = weights::width(&found).unwrap_or(config.width);
         if let Some(problem) = config.problem() {
             return Err(NnError::weights(problem, weights));
         }
-        let plan = ResNetPlan::new("", &config);
+        let plan = BackbonePlan::new("", &config);
         let report = LoadReport::compare(&plan.specs(), &found);
         if !weights::fits(&report) {
             return Err(weights::misfit(&config, &found, report, weights));
         }
         weights::check_variances(&plan.specs(), &found, weights)?;
-        let backbone = FoldedResNet::new(&plan, &found, device).doing("folding the network")?;
+        let backbone = FoldedBackbone::new(&plan, &found, device).doing("folding the network")?;
         let side = config.map_side(size);
         let dim = plan.out_channels;
         Ok(Self { backbone, report, size, dim, grid: Grid::new(side, side), device: device.clone() })

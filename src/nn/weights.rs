@@ -12,8 +12,9 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use super::NnError;
-use super::arch::{Arch, ResNetConfig, ResNetPlan};
+use super::arch::{Arch, BackboneConfig};
 use super::params::{LoadReport, ParamSpec};
+use super::plan::BackbonePlan;
 use super::torch;
 
 /// Larger than any network this program knows.
@@ -134,9 +135,22 @@ pub(super) fn host_values(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
     tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
 }
 
-/// Reads a file and brings the names of its residual network, if it has one, to torchvision's.
+/// Reads a file and brings the names of its backbone, if it has one, to the published ones.
 pub fn read_backbone(path: &Path) -> Result<BTreeMap<String, Tensor>, NnError> {
-    Ok(strip_prefix(read(path)?))
+    Ok(modern(strip_prefix(read(path)?)))
+}
+
+/// torchvision's first DenseNet files call `norm1` in a layer `norm.1`, and so on.
+fn modern(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let renamed = |name: String| -> String {
+        let Some(place) = name.find(".denselayer") else { return name };
+        let (before, after) = name.split_at(place);
+        let after = ["norm.1.", "norm.2.", "conv.1.", "conv.2."]
+            .into_iter()
+            .fold(after.to_owned(), |after, old| after.replacen(old, &old.replacen('.', "", 1), 1));
+        format!("{before}{after}")
+    };
+    tensors.into_iter().map(|(name, tensor)| (renamed(name), tensor)).collect()
 }
 
 /// Takes away what wrappers put before every name, such as `module.` (data parallel), `backbone.` or `encoder_q.` (MoCo).
@@ -149,21 +163,37 @@ pub fn strip_prefix(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tenso
     outside
 }
 
-/// Where the residual network's names begin. Of several, the one that trained by gradient, then the shortest.
+/// The stem's convolution in each way of naming, and a name that must be there beside it.
+const STEMS: [(&str, &[&str]); 3] = [
+    ("conv1.weight", &["layer1.0.conv1.weight"]),
+    ("layer0.conv1.weight", &["layer1.0.conv1.weight"]),
+    (
+        "features.conv0.weight",
+        &["features.denseblock1.denselayer1.conv1.weight", "features.denseblock1.denselayer1.conv.1.weight"],
+    ),
+];
+
+/// Where the backbone's names begin. Of several, the one that trained by gradient, then the shortest.
 fn backbone_prefix(tensors: &BTreeMap<String, Tensor>) -> Option<String> {
     const FOLLOWERS: [&str; 4] = ["encoder_k", "momentum", "target", "ema"];
+    let of = |name: &str| {
+        STEMS.into_iter().find_map(|(stem, beside)| {
+            let prefix = name.strip_suffix(stem)?;
+            let whole = prefix.is_empty() || prefix.ends_with('.');
+            let found = beside.iter().any(|beside| tensors.contains_key(&format!("{prefix}{beside}")));
+            (whole && found).then(|| prefix.to_owned())
+        })
+    };
     tensors
         .keys()
-        .filter_map(|name| name.strip_suffix("conv1.weight"))
-        .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-        .filter(|prefix| tensors.contains_key(&format!("{prefix}layer1.0.conv1.weight")))
-        .min_by_key(|prefix| (FOLLOWERS.iter().any(|word| prefix.contains(word)), prefix.len(), *prefix))
-        .map(str::to_owned)
+        .filter_map(|name| of(name))
+        .min_by_key(|prefix| (FOLLOWERS.iter().any(|word| prefix.contains(word)), prefix.len(), prefix.clone()))
 }
 
 /// Channels after the stem.
 pub(super) fn width(found: &BTreeMap<String, Tensor>) -> Option<usize> {
-    found.get("conv1.weight").and_then(|stem| stem.dims().first()).copied()
+    let stem = STEMS.into_iter().find_map(|(stem, _)| found.get(stem));
+    stem.and_then(|stem| stem.dims().first()).copied()
 }
 
 /// True where the file holds this very backbone; a deeper one has all the names of a shallower one, and more.
@@ -171,28 +201,28 @@ pub(super) fn fits(report: &LoadReport) -> bool {
     report.is_complete() && !report.unexpected.iter().any(|name| in_body(name))
 }
 
-/// Whether a name lies inside the residual network, other than its head.
+/// Whether a name lies inside a backbone, other than its head.
 fn in_body(name: &str) -> bool {
     let first = name.split('.').next().unwrap_or_default();
-    matches!(first, "conv1" | "bn1" | "layer1" | "layer2" | "layer3" | "layer4")
+    matches!(first, "conv1" | "bn1" | "layer0" | "layer1" | "layer2" | "layer3" | "layer4" | "features")
 }
 
 /// One sentence on what the file holds instead of that backbone.
 pub(super) fn misfit(
-    wanted: &ResNetConfig,
+    wanted: &BackboneConfig,
     found: &BTreeMap<String, Tensor>,
     report: LoadReport,
     path: &Path,
 ) -> NnError {
-    let name = |config: &ResNetConfig| match config.width {
+    let name = |config: &BackboneConfig| match config.width {
         64 => config.arch.to_string(),
         width => format!("{} of width {width}", config.arch),
     };
     let known = Arch::ALL.into_iter().find_map(|arch| {
-        let config = ResNetConfig { arch, width: width(found)?, ..wanted.clone() };
+        let config = BackboneConfig { arch, width: width(found)?, ..wanted.clone() };
         // A width that no network has may be a hostile file's.
         config.problem().is_none().then_some(())?;
-        let report = LoadReport::compare(&ResNetPlan::new("", &config).specs(), found);
+        let report = LoadReport::compare(&BackbonePlan::new("", &config).specs(), found);
         fits(&report).then(|| name(&config))
     });
     match known {

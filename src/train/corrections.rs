@@ -146,7 +146,8 @@ pub fn fine_tune(
     }
     let begun = Instant::now();
     let (mut embedder, mut card) = Embedder::load(model, device)?;
-    let (former, _) = Embedder::load(model, device)?;
+    let (mut former, _) = Embedder::load(model, device)?;
+    former.freeze_norms(true);
     embedder.freeze_norms(true);
     let recipe = recipe_of(&card, config);
     let steps = config.steps_for(corrections.len());
@@ -447,8 +448,9 @@ impl Work<'_> {
         }
         let side = batch.size as usize;
         let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)?;
-        let output = self.embedder.forward(&x, Mode::Train)?;
         let kinds: Vec<Option<usize>> = batch.items.iter().map(|&item| lesson.kinds[item]).collect();
+        self.embedder.at_step(self.optimizer.steps());
+        let output = self.embedder.forward_as(&x, Mode::Train, Some(&kinds))?;
         let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
         let mut objective = Objective::of(&output, &labels, self.recipe)?;
         let (same, different) = lesson.pairs(batch);
@@ -463,7 +465,9 @@ impl Work<'_> {
         let kept: Vec<usize> = (0..batch.len()).filter(|row| !said.contains(row)).collect();
         if self.config.retention > 0.0 && !kept.is_empty() {
             let rows = losses::rows(&x, &kept)?;
-            let before = self.former.forward(&rows, Mode::Eval)?.global.detach();
+            let rows_kinds: Vec<_> = kept.iter().map(|&row| kinds[row]).collect();
+            // Its normalisations are frozen, so that both are seen alike, before a neck where there is one.
+            let before = self.former.forward_as(&rows, Mode::Train, Some(&rows_kinds))?.global.detach();
             let moved = (losses::rows(&output.global, &kept)? - before)?;
             let distance = (moved.sqr()?.sum_all()? / kept.len() as f64)?;
             objective.add(&(distance * self.config.retention)?)?;

@@ -22,7 +22,7 @@ use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId, Recipe, ShelfO
 use crate::jobs::{
     Backend, DrawPlan, Event, ProjectSummary, QueryPhoto, Request, SearchRequest, Setup, WakeCallback, Workers,
 };
-use crate::nn::{Arch, Embedder, EmbedderConfig, ModelCard, Precision, ResNetConfig, checkpoint};
+use crate::nn::{Arch, Embedder, EmbedderConfig, ModelCard, Precision, BackboneConfig, checkpoint};
 use crate::synth::SampleSpec;
 
 /// Longer than any of these takes on a slow machine; reached only by a failure.
@@ -35,8 +35,8 @@ fn tiny_spec() -> SampleSpec {
 /// Saves a small network with random weights as a model.
 fn save_model(dir: &Path, name: &str, seed: u64) -> CheckpointId {
     let kinds: Vec<String> = crate::synth::kinds().into_iter().map(str::to_owned).collect();
-    let backbone = ResNetConfig { width: 4, ..ResNetConfig::new(Arch::ResNet18) };
-    let config = EmbedderConfig { backbone, dim: 8, classes: kinds.len() };
+    let backbone = BackboneConfig { width: 4, ..BackboneConfig::new(Arch::ResNet18) };
+    let config = EmbedderConfig::new(backbone, 8, kinds.len());
     let embedder = Embedder::new(&config, seed, &Device::Cpu).unwrap();
     let card = ModelCard { kinds, ..ModelCard::new(name, &config, 64) };
     checkpoint::save(dir, &card, &embedder.params.tensors().unwrap(), Precision::F16).unwrap()

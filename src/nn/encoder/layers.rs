@@ -39,7 +39,7 @@ impl Encoder {
                 globals: Vec::new(),
             });
             for map in maps.chunks_exact(dim * grid.cells()) {
-                describe(map, grid.cells(), regrid.as_ref(), features);
+                describe(map, grid.cells(), None, regrid.as_ref(), features);
             }
         }
         let features = features.unwrap_or(CellFeatures {
@@ -59,8 +59,7 @@ impl Encoder {
     fn maps_at(&self, layer: Layer, images: &[f32], n: usize) -> Result<(Vec<f32>, [usize; 3])> {
         let size = self.input_size();
         let x = Tensor::from_slice(images, (n, 3, size, size), self.device())?;
-        let blocks = self.card.config.backbone.arch.blocks_until(layer.stage());
-        let map = self.backbone.features_after(&x, blocks)?;
+        let map = self.backbone.features_after(&x, layer.stage())?;
         let (_, dim, rows, columns) = map.dims4()?;
         Ok((map.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()?, [dim, rows, columns]))
     }

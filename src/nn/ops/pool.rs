@@ -27,6 +27,13 @@ impl Axis {
         Self { input, windows }
     }
 
+    /// Without padding, and with a last window that may stick out on the far side; it begins inside the input.
+    fn ceiling(input: usize, kernel: usize, stride: usize) -> Self {
+        let out = (input - kernel).div_ceil(stride) + 1;
+        let windows = (0..out).map(|o| (o * stride, (o * stride + kernel).min(input)));
+        Self { input, windows: windows.filter(|(start, _)| *start < input).collect() }
+    }
+
     fn adaptive(input: usize, out: usize) -> Self {
         Self { input, windows: (0..out).map(|o| (o * input / out, ((o + 1) * input).div_ceil(out))).collect() }
     }
@@ -55,6 +62,25 @@ pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> R
     let rows = Axis::sliding(h, kernel, stride, padding);
     let columns = Axis::sliding(w, kernel, stride, padding);
     x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })
+}
+
+/// [`max_pool2d`] without padding, whose output is rounded up (PyTorch's `ceil_mode`): a last window that sticks out is
+/// cut at the edge.
+pub fn max_pool2d_ceil(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+    let (_, _, h, w) = dims4("max_pool2d", x)?;
+    check_window("max_pool2d", h, w, kernel, stride, 0)?;
+    let (rows, columns) = (Axis::ceiling(h, kernel, stride), Axis::ceiling(w, kernel, stride));
+    x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })
+}
+
+/// The largest value of each channel: `[N, C, H, W] -> [N, C]`.
+pub fn global_max_pool(x: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = dims4("global_max_pool", x)?;
+    if h == 0 || w == 0 {
+        bail!("global_max_pool: the input {:?} is empty", x.dims())
+    }
+    let (rows, columns) = (Axis::adaptive(h, 1), Axis::adaptive(w, 1));
+    x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })?.reshape((n, c))
 }
 
 /// The mean of each window; padding counts as zeros (PyTorch's `count_include_pad`).

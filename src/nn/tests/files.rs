@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::gradients::{photos, small};
 use crate::nn::checkpoint::{self, Precision};
-use crate::nn::{Arch, Embedder, Encoder, Mode, ModelCard, NnError, Params, PooledBackbone, ResNet, ResNetConfig};
+use crate::nn::{Arch, Embedder, Encoder, Mode, ModelCard, NnError, Params, PooledBackbone, Backbone, BackboneConfig};
 
 const SIZE: usize = 32;
 
@@ -220,9 +220,9 @@ proptest! {
 
 /// Weights of a backbone under torchvision's names, as a file of others may hold them.
 fn backbone(dir: &Path, name: &str, arch: Arch, rename: impl Fn(&str) -> String) -> PathBuf {
-    let config = ResNetConfig { width: 2, ..ResNetConfig::new(arch) };
+    let config = BackboneConfig { width: 2, ..BackboneConfig::new(arch) };
     let mut params = Params::new(3, &Device::Cpu);
-    ResNet::new(&mut params, "", &config).unwrap();
+    Backbone::new(&mut params, "", &config).unwrap();
     let mut tensors: BTreeMap<String, Tensor> =
         params.tensors().unwrap().into_iter().map(|(name, tensor)| (rename(&name), tensor)).collect();
     let head = Tensor::zeros((10, config.out_channels()), DType::F32, &Device::Cpu).unwrap();

@@ -4,16 +4,16 @@ use candle_core::{Device, Tensor};
 
 use super::gradients::{photos, small};
 use crate::domain::{Grid, Layer};
-use crate::nn::{Arch, Embedder, EmbedderConfig, Encoder, Mode, ModelCard, NnError, ResNet, ResNetConfig};
+use crate::nn::{Arch, Embedder, EmbedderConfig, Encoder, Mode, ModelCard, NnError, Backbone, BackboneConfig};
 
 const SIZE: usize = 48;
 
-fn encoder(config: &EmbedderConfig, size: usize) -> (Encoder, ResNet) {
+fn encoder(config: &EmbedderConfig, size: usize) -> (Encoder, Backbone) {
     let mut embedder = Embedder::new(config, 5, &Device::Cpu).unwrap();
     let kinds = (0..config.classes).map(|class| class.to_string()).collect();
     let card = ModelCard { kinds, ..ModelCard::new("layers", config, size) };
     let encoder = embedder.to_encoder(&card).unwrap();
-    (encoder, ResNet::new(&mut embedder.params, "backbone", &config.backbone).unwrap())
+    (encoder, Backbone::new(&mut embedder.params, "backbone", &config.backbone).unwrap())
 }
 
 fn near(got: &[f32], wanted: &[f32], what: &str) {
@@ -25,14 +25,15 @@ fn near(got: &[f32], wanted: &[f32], what: &str) {
 
 #[test]
 fn cells_of_a_layer_are_the_unfolded_networks_map_to_length_1() {
-    let deep = EmbedderConfig { backbone: ResNetConfig { width: 4, ..ResNetConfig::new(Arch::ResNet50) }, ..small(3) };
-    for (config, blocks) in [(small(3), [4, 6]), (deep, [7, 13])] {
+    let deep = EmbedderConfig { backbone: BackboneConfig { width: 4, ..BackboneConfig::new(Arch::ResNet50) }, ..small(3) };
+    let dense = EmbedderConfig { backbone: BackboneConfig { width: 4, ..BackboneConfig::new(Arch::DenseNet121) }, ..small(3) };
+    for config in [small(3), deep, dense] {
         let (encoder, network) = encoder(&config, SIZE);
         let images = photos(3, SIZE);
         let x = Tensor::from_vec(images.clone(), (3, 3, SIZE, SIZE), &Device::Cpu).unwrap();
-        for (layer, blocks) in [Layer::Second, Layer::Third].into_iter().zip(blocks) {
+        for (layer, stages) in [(Layer::Second, 2), (Layer::Third, 3)] {
             let got = encoder.encode_layer(layer, &images, 3).unwrap();
-            let map = network.features_after(&x, blocks, Mode::Eval).unwrap();
+            let map = network.features_after(&x, stages, Mode::Eval).unwrap();
             let (_, dim, rows, columns) = map.dims4().unwrap();
             assert_eq!((got.dim, got.grid, got.len()), (dim, Grid::new(rows, columns), 3), "{layer:?}");
             let flat: Vec<f32> = map.flatten_all().unwrap().to_vec1().unwrap();

@@ -1,4 +1,6 @@
+mod backbones;
 mod files;
 mod gradients;
+mod heads;
 mod layers;
 mod parity;

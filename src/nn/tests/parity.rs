@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use crate::nn::arch::ResNetPlan;
-use crate::nn::folded::FoldedResNet;
+use crate::nn::plan::BackbonePlan;
+use crate::nn::folded::FoldedBackbone;
 use crate::nn::params::{Init, ParamSpec};
-use crate::nn::{Arch, Mode, Params, ResNet, ResNetConfig, ops};
+use crate::nn::{Arch, Mode, Params, Backbone, BackboneConfig, ops};
 
 pub fn golden(file: &str) -> Value {
     let path = format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -35,7 +35,8 @@ pub fn uniform(key: &str, count: usize) -> Vec<f64> {
 /// `fill` of `golden/backbones.py` for one tensor.
 fn filled(prefix: &str, spec: &ParamSpec) -> Tensor {
     let count = spec.shape.iter().product();
-    let norm = spec.name.contains("bn") || spec.name.contains("downsample.1");
+    // Only normalisations have weights of one dimension.
+    let norm = spec.shape.len() == 1;
     let fan_in: usize = spec.shape[1..].iter().product();
     let values: Vec<f64> = uniform(&format!("{prefix}{}", spec.name), count)
         .into_iter()
@@ -50,9 +51,19 @@ fn filled(prefix: &str, spec: &ParamSpec) -> Tensor {
     Tensor::from_vec(values, spec.shape.as_slice(), &Device::Cpu).unwrap()
 }
 
-fn head(channels: usize, classes: usize) -> [ParamSpec; 2] {
+/// The published head, whose name differs from family to family.
+fn head(name: &str, channels: usize, classes: usize) -> [ParamSpec; 2] {
     let init = Init::Uniform { fan_in: channels };
-    [ParamSpec::new("fc.weight", &[classes, channels], init, true), ParamSpec::new("fc.bias", &[classes], init, true)]
+    [("weight", vec![classes, channels]), ("bias", vec![classes])]
+        .map(|(leaf, shape)| ParamSpec::new(format!("{name}.{leaf}"), &shape, init, true))
+}
+
+fn published_head(arch: Arch) -> &'static str {
+    match arch {
+        Arch::DenseNet121 => "classifier",
+        Arch::LegacySeResNet50 | Arch::LegacySeResNeXt50 => "last_linear",
+        _ => "fc",
+    }
 }
 
 fn filled_all(prefix: &str, specs: &[ParamSpec]) -> BTreeMap<String, Tensor> {
@@ -90,29 +101,33 @@ fn assert_close(what: &str, found: &[f64], wanted: &[f64], tolerance: f64) {
     }
 }
 
-/// Oracle: torchvision in 64 bits. Both the trainable network in `Eval` and the folded one.
-fn agrees_with_torchvision(arch: Arch) {
+/// Oracle: torchvision and timm in 64 bits. Both the trainable network in `Eval` and the folded one.
+fn equals_the_published(arch: Arch) {
     let golden = golden("backbones.json");
     let (prefix, size) = (golden["prefix"].as_str().unwrap(), golden["size"].as_u64().unwrap() as usize);
     let expected = &golden["models"][arch.name()];
-    let config = ResNetConfig::new(arch);
-    let plan = ResNetPlan::new("", &config);
-    let head = head(plan.out_channels, 1000);
+    let config = BackboneConfig::new(arch);
+    let plan = BackbonePlan::new("", &config);
+    let head = head(published_head(arch), plan.out_channels, 1000);
     let specs: Vec<_> = plan.specs().into_iter().chain(head.clone()).collect();
     let tensors = filled_all(prefix, &specs);
 
     let trainable = specs.iter().filter(|spec| spec.trainable);
     let count: usize = trainable.map(|spec| spec.shape.iter().product::<usize>()).sum();
     assert_eq!(count as u64, expected["params"].as_u64().unwrap());
+    for name in expected["state_dict_head"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()) {
+        let known = specs.iter().any(|spec| spec.name == name) || name.ends_with("num_batches_tracked");
+        assert!(known, "{arch} has no {name}");
+    }
 
     let x = input(prefix, "input", &[1, 3, size, size]).to_dtype(DType::F32).unwrap();
     let mut params = Params::from_tensors(0, DType::F32, &Device::Cpu, &specs, tensors.clone()).unwrap();
-    let net = ResNet::new(&mut params, "", &config).unwrap();
+    let net = Backbone::new(&mut params, "", &config).unwrap();
     let map = net.features(&x, Mode::Eval).unwrap();
     let shape: Vec<u64> = map.dims().iter().map(|size| *size as u64).collect();
     assert_eq!(serde_json::json!(shape), expected["feature_shape"]);
 
-    let folded = FoldedResNet::new(&plan, &tensors, &Device::Cpu).unwrap().features(&x).unwrap();
+    let folded = FoldedBackbone::new(&plan, &tensors, &Device::Cpu).unwrap().features(&x).unwrap();
     assert_close("folded", &flat(&folded), &flat(&map), 1e-4);
 
     let step = expected["feature_samples_step"].as_u64().unwrap() as usize;
@@ -133,22 +148,47 @@ fn agrees_with_torchvision(arch: Arch) {
 
 #[test]
 fn resnet18_equals_torchvisions() {
-    agrees_with_torchvision(Arch::ResNet18);
+    equals_the_published(Arch::ResNet18);
 }
 
 #[test]
 fn resnet34_equals_torchvisions() {
-    agrees_with_torchvision(Arch::ResNet34);
+    equals_the_published(Arch::ResNet34);
 }
 
 #[test]
 fn resnet50_equals_torchvisions() {
-    agrees_with_torchvision(Arch::ResNet50);
+    equals_the_published(Arch::ResNet50);
 }
 
 #[test]
 fn resnet101_equals_torchvisions() {
-    agrees_with_torchvision(Arch::ResNet101);
+    equals_the_published(Arch::ResNet101);
+}
+
+#[test]
+fn se_resnet50_equals_timms() {
+    equals_the_published(Arch::SeResNet50);
+}
+
+#[test]
+fn se_resnext50_equals_timms() {
+    equals_the_published(Arch::SeResNeXt50);
+}
+
+#[test]
+fn legacy_se_resnet50_equals_timms() {
+    equals_the_published(Arch::LegacySeResNet50);
+}
+
+#[test]
+fn legacy_se_resnext50_equals_timms() {
+    equals_the_published(Arch::LegacySeResNeXt50);
+}
+
+#[test]
+fn densenet121_equals_torchvisions() {
+    equals_the_published(Arch::DenseNet121);
 }
 
 /// Oracle: PyTorch in 64 bits. Three steps of SGD with momentum in train mode: the loss before each, every parameter's
@@ -158,13 +198,13 @@ fn three_training_steps_equal_pytorchs() {
     let golden = golden("training.json");
     let (prefix, steps) = (golden["prefix"].as_str().unwrap(), &golden["steps"]);
     let classes = steps["classes"].as_u64().unwrap() as usize;
-    let config = ResNetConfig { dtype: DType::F64, ..ResNetConfig::new(Arch::ResNet18) };
-    let plan = ResNetPlan::new("", &config);
-    let head = head(plan.out_channels, classes);
+    let config = BackboneConfig { dtype: DType::F64, ..BackboneConfig::new(Arch::ResNet18) };
+    let plan = BackbonePlan::new("", &config);
+    let head = head("fc", plan.out_channels, classes);
     let specs: Vec<_> = plan.specs().into_iter().chain(head.clone()).collect();
     let tensors = filled_all(prefix, &specs);
     let mut params = Params::from_tensors(0, DType::F64, &Device::Cpu, &specs, tensors).unwrap();
-    let net = ResNet::new(&mut params, "", &config).unwrap();
+    let net = Backbone::new(&mut params, "", &config).unwrap();
     let [weight, bias] = head.each_ref().map(|spec| params.get_or_init_spec(spec).unwrap());
 
     let x = input(prefix, "batch", &[4, 3, 64, 64]);
@@ -205,14 +245,38 @@ fn three_training_steps_equal_pytorchs() {
 }
 
 #[test]
-fn the_map_has_the_side_that_the_plan_says() {
-    for (last_stride, size) in [(2, 33), (1, 33), (2, 64), (1, 64), (1, 50)] {
-        let config = ResNetConfig { width: 2, last_stride, ..ResNetConfig::new(Arch::ResNet50) };
-        let mut params = Params::new(1, &Device::Cpu);
-        let net = ResNet::new(&mut params, "", &config).unwrap();
-        let x = Tensor::zeros((1, 3, size, size), DType::F32, &Device::Cpu).unwrap();
-        let side = config.map_side(size);
-        assert_eq!(net.features(&x, Mode::Eval).unwrap().dims(), [1, net.out_channels(), side, side]);
-        assert_eq!(net.out_channels(), config.out_channels());
+fn the_map_has_the_side_and_the_channels_that_the_plan_says() {
+    for arch in Arch::ALL {
+        for (last_stride, size) in [(2, 33), (1, 33), (2, 64), (1, 64), (1, 50), (2, 101)] {
+            let config = BackboneConfig { width: 2, last_stride, ..BackboneConfig::new(arch) };
+            let mut params = Params::new(1, &Device::Cpu);
+            let net = Backbone::new(&mut params, "", &config).unwrap();
+            let x = Tensor::zeros((1, 3, size, size), DType::F32, &Device::Cpu).unwrap();
+            let side = config.map_side(size);
+            let map = net.features(&x, Mode::Eval).unwrap();
+            assert_eq!(map.dims(), [1, net.out_channels(), side, side], "{arch} {size} {last_stride}");
+            assert_eq!(net.out_channels(), config.out_channels());
+            let folded = FoldedBackbone::new(&BackbonePlan::new("", &config), &params.tensors().unwrap(), &Device::Cpu);
+            assert_eq!(folded.unwrap().features(&x).unwrap().dims(), map.dims());
+        }
+    }
+}
+
+/// Oracle: the multiply-adds that the papers and torchvision's documents state, in units of 1e9.
+#[test]
+fn published_networks_have_their_published_work() {
+    let published = [
+        (Arch::ResNet18, 1.81),
+        (Arch::ResNet34, 3.66),
+        (Arch::ResNet50, 4.09),
+        (Arch::ResNet101, 7.80),
+        (Arch::SeResNeXt50, 4.23),
+        (Arch::DenseNet121, 2.83),
+    ];
+    for (arch, giga) in published {
+        let found = BackboneConfig::new(arch).macs(224) as f64 / 1e9;
+        // DenseNet's transitions pool first here, which saves 0.23.
+        let giga = if arch == Arch::DenseNet121 { giga - 0.23 } else { giga };
+        assert!((found / giga - 1.0).abs() < 0.015, "{arch}: {found} instead of {giga}");
     }
 }

@@ -88,6 +88,11 @@ impl TrainConfig {
         self.loss.check()?;
         self.augment.check().map_err(|sentence| format!("[augment] {sentence}"))?;
         self.run.check()?;
+        if let Some(name) = self.model.behind_the_classifier()
+            && self.loss.cross_entropy == 0.0
+        {
+            return Err(format!("model.{name} needs the classifier, which learns nothing with loss.cross_entropy = 0"));
+        }
         if self.data.large_epochs > self.schedule.epochs {
             return Err(format!(
                 "data.large_epochs ({}) is more than schedule.epochs ({})",

@@ -34,6 +34,18 @@ fn contradictions_and_impossible_values_are_one_sentence() {
         ("[data]\nproducts = 1", "data.products must be at least 2, for a batch needs a wrong answer too"),
         ("[data]\ntrain_size = 8", "data.train_size must lie between 32 and 1024 pixels, not 8"),
         ("[optimizer]\nrate = nan", "optimizer.rate must lie between 0.000000000001 and 100, not NaN"),
+        (
+            "[model]\nneck = true\n[loss]\ncross_entropy = 0.0",
+            "model.neck needs the classifier, which learns nothing with loss.cross_entropy = 0",
+        ),
+        (
+            "[model]\nneck = true\nrelaxation = 8",
+            "[model] a neck and a relaxation both lead to the classifier; choose one of the two",
+        ),
+        (
+            "[model]\narch = \"densenet121\"\nwidth = 33",
+            "[model] densenet121 grows by half its width, so a width of 33 must be even",
+        ),
         ("[optimizer]\nrate = -1.0", "optimizer.rate must lie between 0.000000000001 and 100, not -1"),
     ];
     for (text, sentence) in cases {

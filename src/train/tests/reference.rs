@@ -1,19 +1,19 @@
 use candle_core::{DType, Device, Tensor};
 
-use crate::nn::{Arch, Mode, Params, ResNet, ResNetConfig, ops};
+use crate::nn::{Arch, Mode, Params, Backbone, BackboneConfig, ops};
 use crate::train::golden::{assert_close, host, numbers, parameter, training, value};
 use crate::train::losses;
 use crate::train::optimizer::{Optimizer, Rule};
 
-/// Oracle: three steps of torchvision's ResNet-18 under `torch.optim.SGD` in f64, `golden/training.py`.
+/// Oracle: three steps of torchvision's Backbone-18 under `torch.optim.SGD` in f64, `golden/training.py`.
 #[test]
 fn three_steps_of_resnet18_equal_pytorch_s() {
     let golden = training();
     let (prefix, case) = (golden["prefix"].as_str().unwrap(), &golden["steps"]);
     let classes = case["classes"].as_u64().unwrap() as usize;
-    let config = ResNetConfig { dtype: DType::F64, ..ResNetConfig::new(Arch::ResNet18) };
+    let config = BackboneConfig { dtype: DType::F64, ..BackboneConfig::new(Arch::ResNet18) };
     let mut params = Params::with_dtype(0, DType::F64, &Device::Cpu);
-    let network = ResNet::new(&mut params, "", &config).unwrap();
+    let network = Backbone::new(&mut params, "", &config).unwrap();
     let init = crate::nn::Init::Zeros;
     let weight = params.get_or_init("fc.weight", &[classes, network.out_channels()], init, true).unwrap();
     let bias = params.get_or_init("fc.bias", &[classes], init, true).unwrap();

@@ -30,7 +30,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let config = match start {
             Start::Resume => run_folder::read_config(run)?,
-            Start::Fresh | Start::From(_) => config.clone(),
+            Start::Fresh | Start::From(_) | Start::Backbone(_) => config.clone(),
         };
         config.check().map_err(TrainError::Settings)?;
         if *start != Start::Resume && run_folder::newest(run).is_some() {
@@ -53,6 +53,11 @@ impl Trainer {
             Start::From(model) => {
                 let mut embedder = Embedder::new(&embedder_config, config.seed, device)?;
                 parent = Some(take_weights(&mut embedder, model, &dataset.kinds)?);
+                embedder
+            }
+            Start::Backbone(file) => {
+                let mut embedder = Embedder::new(&embedder_config, config.seed, device)?;
+                embedder.load_backbone(file)?;
                 embedder
             }
             Start::Resume => {

@@ -34,6 +34,8 @@ pub enum Start {
     Fresh,
     /// The weights of a model's folder, as the beginning of a new run.
     From(PathBuf),
+    /// The backbone of a file that others wrote, under random heads.
+    Backbone(PathBuf),
     /// The same run goes on from its last checkpoint; the recipe is the run's own.
     Resume,
 }

@@ -83,8 +83,9 @@ fn step_on(
     }
     let side = batch.size as usize;
     let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)?;
-    let output = embedder.forward(&x, Mode::Train)?;
     let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
+    embedder.at_step(optimizer.steps());
+    let output = embedder.forward_as(&x, Mode::Train, Some(&kinds))?;
     let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
     let objective = Objective::of(&output, &labels, config)?;
     let gradients = objective.total.backward()?;

@@ -25,6 +25,9 @@ fn pooling_gradients_equal_finite_differences() {
     check_gradients(std::slice::from_ref(&x), |t| avg_pool2d(&t[0], 3, 2, 1));
     check_gradients(std::slice::from_ref(&x), |t| avg_pool2d(&t[0], 2, 2, 0));
     check_gradients(std::slice::from_ref(&x), |t| adaptive_avg_pool2d(&t[0], (3, 4)));
+    check_gradients(std::slice::from_ref(&x), |t| max_pool2d_ceil(&t[0], 3, 2));
+    check_gradients(std::slice::from_ref(&x), |t| max_pool2d_ceil(&t[0], 2, 2));
+    check_gradients(std::slice::from_ref(&x), |t| global_max_pool(&t[0]));
     check_gradients(&[x], |t| global_avg_pool(&t[0]));
 }
 
@@ -53,7 +56,10 @@ fn the_other_gradients_equal_finite_differences() {
     check_gradients(&inputs, |t| linear(&t[0], &t[1], Some(&t[2])));
     check_gradients(&inputs[..2], |t| linear(&t[0], &t[1], None));
     check_gradients(std::slice::from_ref(&a), |t| upsample_bilinear2d(&t[0], (9, 7), true));
-    check_gradients(&[a], |t| upsample_bilinear2d(&t[0], (3, 8), false));
+    check_gradients(std::slice::from_ref(&a), |t| upsample_bilinear2d(&t[0], (3, 8), false));
+    check_gradients(&[a.clone(), noise(3, &[2, 3])], |t| scale_channels(&t[0], &t[1]));
+    let inputs = [a, noise(4, &[2, 3, 1, 1]), noise(5, &[2]), noise(6, &[3, 2, 1, 1]), noise(7, &[3])];
+    check_gradients(&inputs, |t| squeeze_excite(&t[0], [&t[1], &t[2], &t[3], &t[4]]));
 }
 
 /// One chain through every operation: a cut graph would leave a variable without gradient.
