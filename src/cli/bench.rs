@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::options::{DeviceChoice, ProjectChoice};
 use super::{CliError, Output};
 use crate::domain::{Grid, MatchOptions, StopFlag};
-use crate::nn::{self, Arch, Embedder, EmbedderConfig, Mode, ModelCard, BackboneConfig};
+use crate::nn::{self, Arch, BackboneConfig, Embedder, EmbedderConfig, Mode, ModelCard};
 use crate::ot::{self, Cells, Painted, PairSet, Starts};
 use crate::train::optimizer::{Optimizer, Rule};
 

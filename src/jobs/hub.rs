@@ -14,11 +14,15 @@ const USUAL_FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
-    #[error("`{text}` names no weights on the Hugging Face hub: write hf:OWNER/NAME, hf:OWNER/NAME@REVISION or hf:OWNER/NAME:FILE")]
+    #[error(
+        "`{text}` names no weights on the Hugging Face hub: write hf:OWNER/NAME, hf:OWNER/NAME@REVISION or hf:OWNER/NAME:FILE"
+    )]
     Name { text: String },
     #[error("the Hugging Face repository {repo} does not exist, is private or has no {}", files.join(" and no "))]
     Absent { repo: String, files: Vec<String> },
-    #[error("cannot fetch {file} of the Hugging Face repository {repo}, and no copy of it lies on this machine ({reason})")]
+    #[error(
+        "cannot fetch {file} of the Hugging Face repository {repo}, and no copy of it lies on this machine ({reason})"
+    )]
     Unreachable { repo: String, file: String, reason: String },
 }
 
@@ -159,20 +163,20 @@ mod tests {
     fn a_repository_without_the_file_is_told_from_no_network() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
+        let serve = || {
             use std::io::{Read, Write};
             for _ in 0..2 {
                 let (mut stream, _) = listener.accept().unwrap();
                 let _ = stream.read(&mut [0; 4096]);
-                stream
-                    .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-                    .unwrap();
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
             }
-        });
+        };
         let dir = tempfile::tempdir().unwrap();
         let weights: HubWeights = "hf:timm/none".parse().unwrap();
-        let error = weights.fetch_into(Cache::new(dir.path().to_owned()), Some(endpoint)).unwrap_err();
-        server.join().unwrap();
+        let error = std::thread::scope(|scope| {
+            std::thread::Builder::new().spawn_scoped(scope, serve).unwrap();
+            weights.fetch_into(Cache::new(dir.path().to_owned()), Some(endpoint)).unwrap_err()
+        });
         assert_eq!(
             error.to_string(),
             "the Hugging Face repository timm/none does not exist, is private or has no model.safetensors and no \

@@ -193,13 +193,7 @@ pub(super) fn together(size: usize) -> usize {
 
 /// One map `[dim, cells]` to normalised cells, brought to another grid where one is asked for, and the global vector: the
 /// one given, or the map's mean.
-fn describe(
-    map: &[f32],
-    count: usize,
-    global: Option<&[f32]>,
-    regrid: Option<&Regrid>,
-    features: &mut CellFeatures,
-) {
+fn describe(map: &[f32], count: usize, global: Option<&[f32]>, regrid: Option<&Regrid>, features: &mut CellFeatures) {
     let dim = features.dim;
     let mut cells = vec![0.0; map.len()];
     for (channel, values) in map.chunks_exact(count).enumerate() {

@@ -134,9 +134,7 @@ impl FoldedBlock {
                 grow: FoldedConv::plain(grow, from)?,
             },
             BlockPlan::Activation { norm, .. } => Self::Activation(ScaleShift::new(norm, from)?),
-            BlockPlan::Shrink { conv, halve } => {
-                Self::Shrink { conv: FoldedConv::plain(conv, from)?, halve: *halve }
-            }
+            BlockPlan::Shrink { conv, halve } => Self::Shrink { conv: FoldedConv::plain(conv, from)?, halve: *halve },
         })
     }
 

@@ -83,11 +83,11 @@ impl HeadConfig {
         }
         if self.neck && self.projections {
             return Some(
-                "behind a neck the classifier cannot say which projection a photo needs; choose one of the two".to_owned(),
+                "behind a neck the classifier cannot say which projection a photo needs; choose one of the two"
+                    .to_owned(),
             );
         }
-        (self.relaxation > 8192)
-            .then(|| format!("a relaxation of {} channels is outside 0 to 8192", self.relaxation))
+        (self.relaxation > 8192).then(|| format!("a relaxation of {} channels is outside 0 to 8192", self.relaxation))
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -273,7 +273,6 @@ fn dropout_mask(like: &Tensor, key: u64) -> Result<Tensor> {
     let mut random = ChaCha8Rng::seed_from_u64(key);
     let kept = (1.0 / (1.0 - DROPOUT)) as f32;
     let below = (DROPOUT * f64::from(u32::MAX)) as u32;
-    let mask: Vec<f32> =
-        (0..like.elem_count()).map(|_| if random.next_u32() < below { 0.0 } else { kept }).collect();
+    let mask: Vec<f32> = (0..like.elem_count()).map(|_| if random.next_u32() < below { 0.0 } else { kept }).collect();
     Tensor::from_vec(mask, like.shape(), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
 }

@@ -22,7 +22,7 @@ use crate::domain::{CheckpointId, MatchOptions, PhotoId, QueryId, Recipe, ShelfO
 use crate::jobs::{
     Backend, DrawPlan, Event, ProjectSummary, QueryPhoto, Request, SearchRequest, Setup, WakeCallback, Workers,
 };
-use crate::nn::{Arch, Embedder, EmbedderConfig, ModelCard, Precision, BackboneConfig, checkpoint};
+use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig, ModelCard, Precision, checkpoint};
 use crate::synth::SampleSpec;
 
 /// Longer than any of these takes on a slow machine; reached only by a failure.

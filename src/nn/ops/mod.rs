@@ -22,7 +22,5 @@ pub use conv::{ConvSpec, conv2d, conv2d_fused, conv2d_padded};
 pub use gate::{scale_channels, squeeze_excite};
 pub use linear::linear;
 pub use norm::{batch_norm_eval, batch_norm_train, batch_norm_train_relu};
-pub use pool::{
-    adaptive_avg_pool2d, avg_pool2d, global_avg_pool, global_max_pool, max_pool2d, max_pool2d_ceil,
-};
+pub use pool::{adaptive_avg_pool2d, avg_pool2d, global_avg_pool, global_max_pool, max_pool2d, max_pool2d_ceil};
 pub use resize::upsample_bilinear2d;

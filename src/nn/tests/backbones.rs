@@ -71,10 +71,14 @@ fn every_encoder_says_what_its_embedder_says_on_any_grid() {
         }
         let encoder = embedder.to_encoder(&ModelCard::new("test", embedder.config(), size)).unwrap();
         let features = encoder.encode(&values, n).unwrap();
-        let global: Vec<f32> = embedder.forward(&x, Mode::Eval).unwrap().global.flatten_all().unwrap().to_vec1().unwrap();
+        let global: Vec<f32> =
+            embedder.forward(&x, Mode::Eval).unwrap().global.flatten_all().unwrap().to_vec1().unwrap();
         assert!(features.globals.iter().zip(&global).all(|(a, b)| (a - b).abs() < 1e-4), "{arch}");
         let regridded = encoder.with_grid(4, 3).unwrap().encode(&values, n).unwrap();
-        assert_eq!((regridded.grid.rows, regridded.grid.columns, regridded.cells_of(1).len()), (4, 3, 12 * regridded.dim));
+        assert_eq!(
+            (regridded.grid.rows, regridded.grid.columns, regridded.cells_of(1).len()),
+            (4, 3, 12 * regridded.dim)
+        );
     }
 }
 
@@ -114,12 +118,15 @@ fn torchvision_s_first_dense_names_are_read_too() {
     let dir = TempDir::new().unwrap();
     let old = |name: &str| {
         let Some((before, after)) = name.split_once("denselayer") else { return name.to_owned() };
-        let after = ["norm1", "norm2", "conv1", "conv2"].into_iter().fold(after.to_owned(), |after, new| {
-            after.replace(new, &format!("{}.{}", &new[..4], &new[4..]))
-        });
+        let after = ["norm1", "norm2", "conv1", "conv2"]
+            .into_iter()
+            .fold(after.to_owned(), |after, new| after.replace(new, &format!("{}.{}", &new[..4], &new[4..])));
         format!("{before}denselayer{after}")
     };
-    assert_eq!(old("features.denseblock1.denselayer12.conv2.weight"), "features.denseblock1.denselayer12.conv.2.weight");
+    assert_eq!(
+        old("features.denseblock1.denselayer12.conv2.weight"),
+        "features.denseblock1.denselayer12.conv.2.weight"
+    );
     let read = |path: &std::path::Path| -> BTreeMap<String, Vec<f32>> {
         weights::read_backbone(path)
             .unwrap()

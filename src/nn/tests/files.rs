@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::gradients::{photos, small};
 use crate::nn::checkpoint::{self, Precision};
-use crate::nn::{Arch, Embedder, Encoder, Mode, ModelCard, NnError, Params, PooledBackbone, Backbone, BackboneConfig};
+use crate::nn::{Arch, Backbone, BackboneConfig, Embedder, Encoder, Mode, ModelCard, NnError, Params, PooledBackbone};
 
 const SIZE: usize = 32;
 

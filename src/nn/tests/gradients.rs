@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::parity::uniform;
-use crate::nn::{Arch, Embedder, EmbedderConfig, Mode, ModelCard, BackboneConfig};
+use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig, Mode, ModelCard};
 
 pub fn small(classes: usize) -> EmbedderConfig {
     EmbedderConfig::new(BackboneConfig { width: 4, last_stride: 1, ..BackboneConfig::new(Arch::ResNet18) }, 6, classes)
@@ -75,11 +75,7 @@ pub fn slopes_agree(mut config: EmbedderConfig, names: &[&str], size: usize) {
 /// Oracle: central differences of the loss along the gradient and along a fixed direction, in 64 bits.
 #[test]
 fn gradients_equal_finite_differences() {
-    slopes_agree(
-        small(3),
-        &["backbone.conv1.weight", "backbone.layer4.0.downsample.1.weight", "embedding.weight"],
-        32,
-    );
+    slopes_agree(small(3), &["backbone.conv1.weight", "backbone.layer4.0.downsample.1.weight", "embedding.weight"], 32);
 }
 
 #[test]

@@ -119,7 +119,8 @@ fn the_encoder_of_every_head_says_what_the_embedder_says() {
             let out = embedder.forward_as(&x, Mode::Eval, Some(&kinds)).unwrap();
             let global: Vec<f32> = out.global.flatten_all().unwrap().to_vec1().unwrap();
             assert!(features.globals.iter().zip(&global).all(|(a, b)| (a - b).abs() < 2e-4), "{head:?}");
-            let cells: Vec<Vec<Vec<f32>>> = out.cells.flatten_from(2).unwrap().transpose(1, 2).unwrap().to_vec3().unwrap();
+            let cells: Vec<Vec<Vec<f32>>> =
+                out.cells.flatten_from(2).unwrap().transpose(1, 2).unwrap().to_vec3().unwrap();
             for (found, wanted) in features.cells.chunks(features.dim).zip(cells.iter().flatten()) {
                 let length = wanted.iter().map(|v| v * v).sum::<f32>().sqrt();
                 assert!(found.iter().zip(wanted).all(|(a, b)| (a - b / length).abs() < 2e-4), "{head:?}");

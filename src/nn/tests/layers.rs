@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::gradients::{photos, small};
 use crate::domain::{Grid, Layer};
-use crate::nn::{Arch, Embedder, EmbedderConfig, Encoder, Mode, ModelCard, NnError, Backbone, BackboneConfig};
+use crate::nn::{Arch, Backbone, BackboneConfig, Embedder, EmbedderConfig, Encoder, Mode, ModelCard, NnError};
 
 const SIZE: usize = 48;
 
@@ -25,8 +25,10 @@ fn near(got: &[f32], wanted: &[f32], what: &str) {
 
 #[test]
 fn cells_of_a_layer_are_the_unfolded_networks_map_to_length_1() {
-    let deep = EmbedderConfig { backbone: BackboneConfig { width: 4, ..BackboneConfig::new(Arch::ResNet50) }, ..small(3) };
-    let dense = EmbedderConfig { backbone: BackboneConfig { width: 4, ..BackboneConfig::new(Arch::DenseNet121) }, ..small(3) };
+    let deep =
+        EmbedderConfig { backbone: BackboneConfig { width: 4, ..BackboneConfig::new(Arch::ResNet50) }, ..small(3) };
+    let dense =
+        EmbedderConfig { backbone: BackboneConfig { width: 4, ..BackboneConfig::new(Arch::DenseNet121) }, ..small(3) };
     for config in [small(3), deep, dense] {
         let (encoder, network) = encoder(&config, SIZE);
         let images = photos(3, SIZE);

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use crate::nn::plan::BackbonePlan;
 use crate::nn::folded::FoldedBackbone;
 use crate::nn::params::{Init, ParamSpec};
-use crate::nn::{Arch, Mode, Params, Backbone, BackboneConfig, ops};
+use crate::nn::plan::BackbonePlan;
+use crate::nn::{Arch, Backbone, BackboneConfig, Mode, Params, ops};
 
 pub fn golden(file: &str) -> Value {
     let path = format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));

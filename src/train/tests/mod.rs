@@ -1,6 +1,7 @@
 //! The loop on a wardrobe of a few painted squares, and one step against PyTorch's.
 
 mod corrections;
+mod networks;
 mod reference;
 mod runs;
 mod wardrobe;

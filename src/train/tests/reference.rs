@@ -1,6 +1,6 @@
 use candle_core::{DType, Device, Tensor};
 
-use crate::nn::{Arch, Mode, Params, Backbone, BackboneConfig, ops};
+use crate::nn::{Arch, Backbone, BackboneConfig, Mode, Params, ops};
 use crate::train::golden::{assert_close, host, numbers, parameter, training, value};
 use crate::train::losses;
 use crate::train::optimizer::{Optimizer, Rule};

@@ -10,12 +10,12 @@ use crate::domain::StopFlag;
 use crate::train::run_folder::{checkpoints, newest, read_checkpoint};
 use crate::train::{Outcome, RunInfo, Start, TrainConfig, TrainError, TrainEvent, Trainer};
 
-fn trainer(config: &TrainConfig, dataset: &Dataset, run: &Path, start: &Start) -> Result<Trainer, TrainError> {
+pub fn trainer(config: &TrainConfig, dataset: &Dataset, run: &Path, start: &Start) -> Result<Trainer, TrainError> {
     Trainer::new(config, dataset.clone(), run, start, RunInfo::default(), &Device::Cpu)
 }
 
 /// All that a checkpoint holds: shown weights, raw weights and moments, bit by bit.
-fn everything(run: &Path) -> BTreeMap<String, Vec<u32>> {
+pub fn everything(run: &Path) -> BTreeMap<String, Vec<u32>> {
     let resumed = read_checkpoint(&newest(run).unwrap()).unwrap();
     resumed
         .saved
@@ -30,14 +30,14 @@ fn everything(run: &Path) -> BTreeMap<String, Vec<u32>> {
         .collect()
 }
 
-fn finish(trainer: &mut Trainer) -> (Outcome, Vec<TrainEvent>) {
+pub fn finish(trainer: &mut Trainer) -> (Outcome, Vec<TrainEvent>) {
     let mut events = Vec::new();
     let outcome = trainer.run(&StopFlag::new(), &mut |event| events.push(event)).unwrap();
     (outcome, events)
 }
 
 /// Runs until so many steps are done, then sets the flag.
-fn stop_after(trainer: &mut Trainer, steps: usize) -> Outcome {
+pub fn stop_after(trainer: &mut Trainer, steps: usize) -> Outcome {
     let stop = StopFlag::new();
     let flag = stop.clone();
     trainer
