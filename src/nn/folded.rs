@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Tensor};
 
+use self::planned::Planned;
 use super::batch_norm::EPSILON;
 use super::ops::{self, ConvSpec};
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
+
+mod planned;
 
 /// Tensors of a checked file, on their way to a device.
 #[derive(Clone, Copy)]
@@ -170,12 +173,32 @@ impl FoldedBlock {
     }
 }
 
-/// A frozen backbone up to its last map, in 32 bits.
+/// The layers one after another, as candle's tensors: for other devices than the CPU.
 #[derive(Debug)]
-pub(super) struct FoldedBackbone {
+struct Layers {
     stem: FoldedConv,
     pool: StemPool,
     stages: Vec<Vec<FoldedBlock>>,
+}
+
+impl Layers {
+    fn features_after(&self, x: &Tensor, stages: usize) -> Result<Tensor> {
+        let stem = self.pool.forward(&self.stem.forward(x, true, None)?)?;
+        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(y))
+    }
+}
+
+#[derive(Debug)]
+enum Way {
+    Layers(Layers),
+    Planned(Planned),
+}
+
+/// A frozen backbone up to its last map, in 32 bits.
+#[derive(Debug)]
+pub(super) struct FoldedBackbone {
+    way: Way,
+    stages: usize,
 }
 
 impl FoldedBackbone {
@@ -186,18 +209,23 @@ impl FoldedBackbone {
         for stage in &plan.stages {
             stages.push(stage.iter().map(|block| FoldedBlock::new(block, from)).collect::<Result<_>>()?);
         }
-        Ok(Self { stem: FoldedConv::new(&plan.stem, from)?, pool: plan.pool, stages })
+        let layers = Layers { stem: FoldedConv::new(&plan.stem, from)?, pool: plan.pool, stages };
+        let count = layers.stages.len();
+        let planned = if device.is_cpu() { Planned::new(&layers)? } else { None };
+        Ok(Self { way: planned.map_or_else(|| Way::Layers(layers), Way::Planned), stages: count })
     }
 
     /// The last map `[N, C, h, w]` of images `[N, 3, H, W]`.
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {
-        self.features_after(x, self.stages.len())
+        self.features_after(x, self.stages)
     }
 
     /// The map after the first `stages` stages.
     pub fn features_after(&self, x: &Tensor, stages: usize) -> Result<Tensor> {
-        let stem = self.pool.forward(&self.stem.forward(x, true, None)?)?;
-        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(y))
+        match &self.way {
+            Way::Layers(layers) => layers.features_after(x, stages),
+            Way::Planned(planned) => planned.features_after(x, stages),
+        }
     }
 }
 

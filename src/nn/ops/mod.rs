@@ -5,6 +5,7 @@
 //! is cut by shape alone and every sum is taken in a fixed order, so results are the same bits for any number of threads.
 
 mod activation;
+pub mod blocked;
 mod conv;
 mod conv_core;
 mod elem;
