@@ -5,7 +5,7 @@ use crate::domain::{CropRect, GalleryChange, MatchOptions, PhotoId};
 use crate::jobs::{Dialog, Mark, QueryPhoto, Request, SearchRequest};
 use crate::ui::command::{Action, Command};
 use crate::ui::inspect::Zoom;
-use crate::ui::layout::Pane;
+use crate::ui::layout::{Layout, Pane, Workspace};
 use crate::ui::state::{ProjectState, Query, Ribbons, Said};
 
 impl App {
@@ -36,7 +36,8 @@ impl App {
             Command::Desk(desk) => self.obey_desk(ctx, desk),
             Command::SetLayout(layout) => self.set_layout(*layout),
             Command::ShowPane(pane) => {
-                self.session.layout.show(pane);
+                self.show_workspace(pane.workspace());
+                self.session.layouts.of_mut(pane.workspace()).show(pane);
                 self.layout_changed = true;
             }
             Command::Gallery(command) => self.obey_gallery(ctx, command),
@@ -45,12 +46,14 @@ impl App {
             Command::CloseNotice(id) => self.session.notices.retain(|notice| notice.id != id),
             Command::Plan(command) => self.obey_plan(command),
             Command::Query(command) => self.obey_query(command),
+            Command::Train(command) => self.obey_train(ctx, command),
             Command::Pick(command) => self.obey_pick(command),
         }
     }
 
     fn act(&mut self, ctx: &egui::Context, action: Action) {
-        if self.session.study.evidence.is_some() && !super::study::allowed_over_evidence(action) {
+        let over_evidence = self.session.workspace == Workspace::Explore && self.session.study.evidence.is_some();
+        if over_evidence && !super::study::allowed_over_evidence(action) {
             return;
         }
         match action {
@@ -109,7 +112,7 @@ impl App {
             Action::LaterSearch => self.go(1),
             Action::SaveLayout => self.save_layout(ctx.input(|input| input.time)),
             Action::RestoreLayout => self.restore_layout(ctx.input(|input| input.time)),
-            Action::ResetLayout => self.set_layout(crate::ui::layout::Layout::default()),
+            Action::ResetLayout => self.set_layout(Layout::at_first(self.session.workspace)),
             Action::OpenGallery
             | Action::RefreshGallery
             | Action::StopIndexing
@@ -118,6 +121,8 @@ impl App {
             | Action::SearchAgain => self.act_on_gallery(action),
             Action::Plan(action) => self.act_on_plan(ctx, action),
             Action::Query(action) => self.act_on_query(action),
+            Action::Run(action) => self.act_on_run(action),
+            Action::Show(workspace) => self.show_workspace(workspace),
             Action::Pick(action) => self.act_pick(action),
             action => {
                 self.act_shelf(ctx, action);
@@ -140,6 +145,7 @@ impl App {
         name: Option<String>,
     ) {
         self.session.study.evidence = None;
+        self.show_workspace(Workspace::Explore);
         if !matches!(self.session.project, ProjectState::Open(_)) {
             self.session.waiting = Some(photo);
             return;

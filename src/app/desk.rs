@@ -6,6 +6,7 @@ use crate::jobs::{DeviceChoice, QueryPhoto, Request};
 use crate::ui::command::Action;
 use crate::ui::desk::{Desk, Page, Palette, PastSearch, Recording};
 use crate::ui::keys::{self, Keyboard, Scope};
+use crate::ui::layout::Workspace;
 use crate::ui::state::{ProjectState, Query};
 
 /// Bytes of thumbnails that are kept even where the rest of the program fills the budget.
@@ -120,7 +121,8 @@ impl App {
 
     /// The keyboard as this frame left it, for the shortcuts of the next.
     pub(super) fn keep_keyboard(&mut self, ctx: &egui::Context, arrows_taken: bool, scope: Option<Scope>) {
-        let scope = scope.or(self.session.query.is_some().then_some(Scope::Results));
+        let explores = self.session.workspace == Workspace::Explore && self.session.query.is_some();
+        let scope = scope.or(explores.then_some(Scope::Results));
         self.keyboard = Keyboard {
             typing: ctx.text_edit_focused(),
             menu: egui::Popup::is_any_open(ctx),
@@ -205,6 +207,7 @@ impl App {
             return;
         }
         let Some(search) = self.session.desk.past.step(by).cloned() else { return };
+        self.show_workspace(Workspace::Explore);
         self.remember_selected();
         self.session.desk.past.go(by);
         let photo = search.photo(self.last_query);

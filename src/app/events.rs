@@ -43,6 +43,7 @@ impl App {
             }
             Event::LabelsChanged(labels) => self.labels_changed(labels),
             Event::Gallery(event) => self.gallery_told(now, event),
+            Event::Training(event) => self.training_told(now, event),
             Event::Shelf(event) => self.told_of_shelf(event),
             Event::TrainEnded(report) => self.train_ended(now, report),
             Event::Recent(recent) => self.session.desk.recent = recent,
@@ -68,6 +69,7 @@ impl App {
             self.thumbs.clear();
             self.session.query = None;
             self.session.last_training = None;
+            self.session.train.forget_project();
             self.session.gallery = GalleryView::default();
             self.forget_shelf();
             self.session.desk.past.clear();
@@ -203,6 +205,7 @@ impl App {
                 self.backend.submit(Request::Gallery(GalleryRequest::SaveReport { path }));
             }
             Dialog::Export { .. } => {}
+            Dialog::OpenRecipe | Dialog::SaveRecipe { .. } => self.recipe_picked(&dialog, path),
             Dialog::SaveEvidence { .. } => self.save_evidence(path),
             Dialog::SavePlan { .. } => {
                 if let Some((query, photo)) = saving {
@@ -286,12 +289,13 @@ impl App {
                 let (id, photo) = (*id, photo.clone());
                 said_in_place = self.study_failed(id, &photo, &failure);
             }
+            FailureOf::Training | FailureOf::Promotion => said_in_place = self.training_failed(&failure),
             FailureOf::Epsilon
             | FailureOf::Evidence
             | FailureOf::Saving
             | FailureOf::Labels
             | FailureOf::Shelf
-            | FailureOf::Training
+            | FailureOf::Recipe
             | FailureOf::Model
             | FailureOf::Layout => {}
         }

@@ -9,6 +9,7 @@ use crate::domain::Marginals;
 use crate::jobs::{QueryPhoto, Request};
 use crate::ui::command::{Action, Command};
 use crate::ui::keys::{Keyboard, take_shortcuts};
+use crate::ui::layout::Workspace;
 use crate::ui::state::Tone;
 use crate::ui::{Ctx, tokens, window_ui};
 
@@ -37,6 +38,7 @@ impl eframe::App for App {
         let tokens = Self::tokens(ui.ctx());
         let activity = self.backend.activity();
         self.share_memory(activity.memory_bytes);
+        self.follow_training(ui.ctx(), &activity);
         // Ctrl + and Ctrl − are egui's own.
         self.prefs.scale = ui.ctx().zoom_factor();
         let now = ui.input(|input| input.time);
@@ -219,6 +221,9 @@ impl App {
             // The cell that the arrow keys led to goes with the focus. One under the pointer is no level of its own: it
             // would be pointed at again at once.
             self.session.pointed = None;
+        } else if self.session.workspace == Workspace::Train {
+            // What is open in Explore stays as it was left.
+            self.session.notices.pop();
         } else if self.session.study.evidence.is_some() {
             self.session.study.evidence = None;
         } else if self.session.notices.pop().is_none() {

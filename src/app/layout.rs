@@ -12,8 +12,8 @@ impl App {
         match Kept::from_text(text) {
             Ok(kept) => {
                 self.layout_written = kept.to_text();
-                self.session.layout = kept.present;
-                self.session.saved_layout = kept.saved;
+                self.session.layouts = kept.present;
+                self.session.saved_layouts = kept.saved;
             }
             Err(error) => {
                 let words = format!("The kept layout of the window is not used: {error}");
@@ -23,19 +23,20 @@ impl App {
     }
 
     pub(super) fn set_layout(&mut self, layout: Layout) {
-        self.session.layout = layout;
+        let workspace = layout.workspace();
+        *self.session.layouts.of_mut(workspace) = layout;
         self.layout_changed = true;
     }
 
     pub(super) fn save_layout(&mut self, now: f64) {
-        self.session.saved_layout = Some(self.session.layout.clone());
+        self.session.saved_layouts = Some(self.session.layouts.clone());
         self.layout_changed = true;
         self.notify(now, Tone::Good, "The layout is saved", None);
     }
 
     pub(super) fn restore_layout(&mut self, now: f64) {
-        match self.session.saved_layout.clone() {
-            Some(saved) => self.set_layout(saved),
+        match self.session.saved_layouts.clone() {
+            Some(saved) => self.set_layout(saved.of(self.session.workspace).clone()),
             None => self.notify(now, Tone::Info, "No layout was saved yet", None),
         }
     }
@@ -46,7 +47,7 @@ impl App {
             return;
         }
         self.layout_changed = false;
-        let kept = Kept { present: self.session.layout.clone(), saved: self.session.saved_layout.clone() };
+        let kept = Kept { present: self.session.layouts.clone(), saved: self.session.saved_layouts.clone() };
         let text = kept.to_text();
         if text != self.layout_written {
             self.layout_written.clone_from(&text);

@@ -19,6 +19,7 @@ mod shelf;
 mod study;
 #[cfg(test)]
 pub(crate) mod tests;
+mod training;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::domain::{MatchOptions, PhotoId, QueryId, Region, SwapEdit};
 use crate::jobs::{Dialog, EvidenceReport, Failure, Question, Request, StudyEvent, StudyRequest};
 use crate::render::PlanScene;
 use crate::ui::command::{Action, Command};
-use crate::ui::layout::Pane;
+use crate::ui::layout::{Pane, Workspace};
 use crate::ui::state::Plan;
 use crate::ui::study::{Evidence, StudyCommand, Subject};
 
@@ -32,6 +32,7 @@ pub(super) fn allowed_over_evidence(action: Action) -> bool {
             | Action::UseSample
             | Action::ToggleGrid
             | Action::Plan(_)
+            | Action::Show(_)
     )
 }
 
@@ -149,12 +150,12 @@ impl App {
         let study = &self.session.study;
         study.subject.as_ref()?;
         let mut questions = Vec::new();
-        if self.session.layout.shows(Pane::Above) && study.above.is_none() {
+        if self.session.layouts.of(Workspace::Explore).shows(Pane::Above) && study.above.is_none() {
             let query = self.session.query.as_ref()?;
             let next = || crate::ui::panels::study::next_rank(query).map(|hit| hit.photo.clone());
             questions.extend(study.other.clone().or_else(next).map(|other| Question::Above { other }));
         }
-        if self.session.layout.shows(Pane::Ignore) {
+        if self.session.layouts.of(Workspace::Explore).shows(Pane::Ignore) {
             if !study.region.cells().is_empty() && study.of_region().is_none() {
                 questions.push(Question::Ignore(study.region.clone()));
             }
@@ -202,6 +203,7 @@ impl App {
     }
 
     fn show_evidence(&mut self, report: Arc<EvidenceReport>) {
+        self.show_workspace(Workspace::Explore);
         let info = Arc::new(report.plan.clone());
         let scene = Arc::new(PlanScene::new(&info.pair, &info.query_picture, &info.gallery_picture));
         let plan = Plan { photo: info.hit.photo.clone(), info, scene, changed_at: f64::NEG_INFINITY };

@@ -132,9 +132,9 @@ fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result
         (None, Some(named)) => {
             let weights = hub::weights_file(named)?;
             let start = if weights.is_dir() { Start::From(weights) } else { Start::Backbone(weights) };
-            (free_run(&project, &config.name), start)
+            (learn::free_run_named(&project, &config.name), start)
         }
-        (None, None) => (free_run(&project, &config.name), Start::Fresh),
+        (None, None) => (learn::free_run_named(&project, &config.name), Start::Fresh),
     };
     let info = RunInfo {
         data: format!("{}, training split", project.name()),
@@ -215,12 +215,6 @@ fn read_recipe(file: &Path) -> Result<TrainConfig, CliError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliError::Failure(format!("cannot read the recipe: {error}: {}", file.display())))?;
     TrainConfig::from_toml(&text).map_err(|sentence| CliError::Failure(format!("{sentence}: {}", file.display())))
-}
-
-fn free_run(project: &Project, name: &str) -> RunId {
-    let taken = |run: &RunId| project.paths().run(run).exists() || project.paths().model(run.as_str()).exists();
-    let numbered = (2..).map(|number| RunId::new(format!("{name}-{number}")));
-    std::iter::once(RunId::new(name)).chain(numbered).find(|run| !taken(run)).unwrap_or_else(|| RunId::new(name))
 }
 
 fn corrections(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result<(), CliError> {

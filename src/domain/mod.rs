@@ -21,6 +21,7 @@ pub mod recipe;
 pub mod search_log;
 pub mod shelf;
 pub mod study;
+pub mod training;
 pub mod work;
 
 pub use calendar::Utc;
@@ -43,5 +44,8 @@ pub use shelf::{Effect, Fold, FoldOptions, FoldedAs, Rule, RuleId, Shelf, ShelfO
 pub use study::{
     Agreement, CellStandings, Counterfactual, Curves, Difference, Faithful, Faithfulness, PairSide, Region, Standing,
     Swap, SwapEdit, Swaps,
+};
+pub use training::{
+    BatchPicture, Glance, HardTriplet, Health, LayerHealth, RectifierHealth, RunCurves, TrainCurve, smoothed,
 };
 pub use work::{Progress, StopFlag};

@@ -13,12 +13,14 @@ use super::labels::label_of;
 use super::layout;
 use super::recent;
 use super::shared::{Closed, Opened, Shared};
-use super::types::{Dialog, Event, ExportFormat, FailureOf, Mark, PlanInfo, QueryInfo};
+use super::training::recipes;
+use super::types::{Dialog, Event, ExportFormat, FailureOf, Mark, PlanInfo, QueryInfo, TrainingEvent};
 use super::workers::{DrawPlan, SaveSheet, SheetInfo};
 use super::{error::sentence, export};
 use crate::data;
-use crate::domain::{CropRect, PhotoId, PlanView, ProductId, QueryId};
+use crate::domain::{CropRect, PhotoId, PlanView, ProductId, QueryId, RunId};
 use crate::project::{PhotoRow, Project, ProjectError, ShelfEdit, Undone, write_beside};
+use crate::train::curves;
 
 /// Work that is done in the order of its asking.
 pub(super) enum IoJob {
@@ -32,6 +34,11 @@ pub(super) enum IoJob {
     WriteLayout { text: String },
     SaveEvidence { draft: Box<Draft>, path: PathBuf },
     Shelf(ShelfEdit),
+    ListRecipes,
+    ReadCurves { run: RunId },
+    CheckRecipe { serial: u64, text: String },
+    ReadRecipe { path: PathBuf },
+    WriteRecipe { path: PathBuf, text: String },
     Export { sheet: Box<SheetInfo>, format: ExportFormat, path: PathBuf },
 }
 
@@ -173,6 +180,32 @@ impl IoThread {
                     Err(error) => Ok(Err(error)),
                 }
             }),
+            IoJob::ListRecipes => {
+                let found = recipes::recipes(&shared.model_dirs);
+                shared.events.send(Event::Training(TrainingEvent::Recipes(Arc::new(found))))
+            }
+            IoJob::ReadCurves { run } => {
+                let curves = shared.opened.get().map(|opened| curves::read(&opened.paths.run(&run)));
+                let curves = Arc::new(curves.unwrap_or_default());
+                shared.events.send(Event::Training(TrainingEvent::Curves { run, curves }))
+            }
+            IoJob::CheckRecipe { serial, text } => {
+                let checked = Arc::new(recipes::check(&text));
+                shared.events.send(Event::Training(TrainingEvent::Checked { serial, checked }))
+            }
+            IoJob::ReadRecipe { path } => shared.attempt(FailureOf::Recipe, || match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    let read = TrainingEvent::RecipeRead { path: path.clone(), text };
+                    shared.events.send(Event::Training(read)).map(Ok)
+                }
+                Err(source) => Ok(Err(JobError::Io { doing: "read the recipe", source, path: path.clone() })),
+            }),
+            IoJob::WriteRecipe { path, text } => {
+                shared.attempt(FailureOf::Recipe, || match write_beside(&path, text.as_bytes()) {
+                    Ok(()) => shared.events.send(Event::Saved { path: path.clone() }).map(Ok),
+                    Err(source) => Ok(Err(JobError::Io { doing: "write the recipe", source, path: path.clone() })),
+                })
+            }
             IoJob::SavePlan { plan, view, path } => self.save(path, |png, path| {
                 let io = |source| JobError::Io { doing: "write the picture", source, path: path.to_owned() };
                 std::fs::write(path, png(&plan, &view)?).map_err(io)
@@ -366,6 +399,16 @@ fn pick(dialog: &Dialog) -> Option<PathBuf> {
             .set_title(dialog.title())
             .set_file_name(suggested_name)
             .add_filter("Seamline evidence", &["seamline"])
+            .save_file(),
+        Dialog::OpenRecipe => rfd::FileDialog::new()
+            .set_title(dialog.title())
+            .add_filter("Recipes", &["toml"])
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Dialog::SaveRecipe { suggested_name } => rfd::FileDialog::new()
+            .set_title(dialog.title())
+            .set_file_name(suggested_name)
+            .add_filter("Recipe", &["toml"])
             .save_file(),
     }
 }

@@ -2,7 +2,6 @@
 //! command line both call this. Until its very end nothing changes for whoever searches.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -13,11 +12,11 @@ use super::JobError;
 use super::clock;
 use super::measure::{TestQuery, measure, test_queries};
 use super::models::{Promoted, list_models};
-use super::open::{Engine, Plan};
+use super::open::Engine;
+use super::promote::Proving;
 use super::types::{TrainProgress, TrainReport};
 use crate::data::{Dataset, dataset::Entry};
 use crate::domain::{Label, LabelKey, LabelValue, PhotoDomain, PhotoId, ProductId, Progress, RunId, Split, StopFlag};
-use crate::nn::Encoder;
 use crate::project::{CorrectionQueue, Paths, Project, ProjectError};
 use crate::train::corrections::{CorrectionPhoto, KindCorrection, MatchCorrection};
 use crate::train::{self, Corrections, FineTuneConfig, RunInfo, TrainEvent};
@@ -65,28 +64,14 @@ impl Learning<'_> {
         let start = Instant::now();
         let material = self.material()?;
         let run = free_run(&material.paths);
-        let mut attempt = Attempt {
-            learning: self,
-            material: &material,
-            run: &run,
-            notes: Vec::new(),
-            recall_before: None,
-            features: None,
-        };
+        let mut attempt =
+            Attempt { learning: self, material: &material, run: &run, notes: Vec::new(), recall_before: None };
         let made = attempt.make();
-        let Attempt { notes, recall_before, features, .. } = attempt;
+        let Attempt { notes, recall_before, .. } = attempt;
         let (engine, recall_after) = match made {
             Ok((engine, recall)) => (Some(engine), recall),
-            Err(error) => {
-                // Features of a model that nobody will choose are of no use to anyone.
-                if let Some(features) = features {
-                    let _ = fs::remove_dir_all(features);
-                }
-                match error {
-                    JobError::Stopped => (None, None),
-                    error => return Err(error),
-                }
-            }
+            Err(JobError::Stopped) => (None, None),
+            Err(error) => return Err(error),
         };
         if let Some(engine) = &engine {
             let mut project = self.project();
@@ -142,8 +127,6 @@ struct Attempt<'a> {
     run: &'a RunId,
     notes: Vec<String>,
     recall_before: Option<[f32; 2]>,
-    /// Where the new model's index lies.
-    features: Option<PathBuf>,
 }
 
 impl Attempt<'_> {
@@ -151,26 +134,19 @@ impl Attempt<'_> {
         let Learning { engine: before, stop, device, .. } = *self.learning;
         let Material { paths, untouched, .. } = self.material;
         self.recall_before = measure(before, paths, untouched, stop, &|p| self.tell(&p))?;
-        let mut model = self.train()?;
-        // Kept with the run until it has proved itself.
-        let beside = paths.run(self.run).join("model");
-        model.save(&beside)?;
-        let encoder = Encoder::load(&beside, device)?;
-        // The same corrections learnt again give the same weights, whose features are in use already.
-        self.features = Some(paths.features_of(encoder.checkpoint())).filter(|features| !features.exists());
-        let plan = Plan::with(&self.learning.project(), encoder, Vec::new())?;
-        let ready = plan.carry_out(stop, &|p| self.tell(&p))?;
-        self.notes.extend(ready.notes);
-        let recall = measure(&ready.engine, paths, untouched, stop, &|p| self.tell(&p))?;
-        if stop.is_stopped() {
-            return Err(JobError::Stopped);
-        }
-        model.set_recall(recall);
-        let checkpoint = model.save(&paths.model(self.run.as_str()))?;
-        debug_assert_eq!(&checkpoint, ready.engine.checkpoint(), "the same weights give the same file");
-        // The proved one is among the models now.
-        let _ = fs::remove_dir_all(beside);
-        Ok((Engine { model: model.info(&checkpoint), ..ready.engine }, recall))
+        let model = self.train()?;
+        let (beside, place) = (paths.run(self.run).join("model"), paths.model(self.run.as_str()));
+        let proving = Proving {
+            project: self.learning.project,
+            paths,
+            queries: untouched,
+            device,
+            stop,
+            tell: &|progress| self.tell(&progress),
+        };
+        let proved = proving.prove(model, &beside, &place)?;
+        self.notes.extend(proved.notes);
+        Ok((proved.engine, proved.recall))
     }
 
     fn train(&mut self) -> Result<Promoted, JobError> {
@@ -228,6 +204,13 @@ fn free_run(paths: &Paths) -> RunId {
     let later = (2..).map(|number| RunId::new(format!("{first}-{number}")));
     let taken = |run: &RunId| paths.run(run).exists() || paths.model(run.as_str()).exists();
     std::iter::once(first.clone()).chain(later).find(|run| !taken(run)).unwrap_or(first)
+}
+
+/// The name itself, or with a number where a run or a model has it.
+pub fn free_run_named(project: &Project, name: &str) -> RunId {
+    let taken = |run: &RunId| project.paths().run(run).exists() || project.paths().model(run.as_str()).exists();
+    let numbered = (2..).map(|number| RunId::new(format!("{name}-{number}")));
+    std::iter::once(RunId::new(name)).chain(numbered).find(|run| !taken(run)).unwrap_or_else(|| RunId::new(name))
 }
 
 /// Photos and products that the corrections are about.
@@ -327,7 +310,7 @@ pub fn progress_of(event: &TrainEvent, run: &RunId, curve: &mut Curve) -> Option
     })
 }
 
-fn log_event(event: &TrainEvent) {
+pub(super) fn log_event(event: &TrainEvent) {
     match event {
         TrainEvent::Skipped { path, reason } => log_skipped(path, reason),
         TrainEvent::Note { text } => tracing::warn!(target: "seamline", "{text}"),

@@ -97,6 +97,11 @@ impl Promoted {
         Self { embedder, card }
     }
 
+    /// A checkpoint of a run, under the name that its card bears.
+    pub fn of_run(embedder: Embedder, card: ModelCard) -> Self {
+        Self { embedder, card }
+    }
+
     /// Replaces what training measured on its own.
     pub fn set_recall(&mut self, recall: Option<[f32; 2]>) {
         let names = [RECALL_AT_1, RECALL_AT_10];

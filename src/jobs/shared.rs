@@ -17,10 +17,11 @@ use super::latest::Latest;
 use super::open::{Engine, summarise};
 use super::queries::QueryBook;
 use super::shelve::{Catalogue, CatalogueCache};
-use super::types::{Event, Failure, FailureOf, LabelState, ShelfEvent, TrainProgress};
+use super::types::{Event, Failure, FailureOf, LabelState, LiveRun, Promoting, ShelfEvent, TrainProgress};
 use super::wake::Wake;
 use crate::domain::{Filters, Progress, QueryId, StopFlag};
 use crate::project::{Paths, Project};
+use crate::train::observe::Watch;
 
 /// The window is gone, so a worker ends.
 pub(super) struct Closed;
@@ -67,6 +68,10 @@ pub(super) struct Shared {
     pub gate: Gate,
     pub preparing: Latest<Option<Progress>>,
     pub training: Latest<Option<TrainProgress>>,
+    pub live: Latest<Option<Arc<LiveRun>>>,
+    pub promoting: Latest<Option<Promoting>>,
+    /// Whether somebody looks at the training's pictures and layers.
+    pub watch: Arc<Watch>,
     pub studying: Latest<Option<Progress>>,
     pub refining: Latest<Option<Progress>>,
     pub knobs: Knobs,
@@ -75,6 +80,7 @@ pub(super) struct Shared {
     pub newest: AtomicU64,
     /// Ends the training that is under way.
     pub train_stop: Latest<StopFlag>,
+    pub promote_stop: Latest<StopFlag>,
     /// Where the program keeps what is not part of a project.
     pub data_dir: PathBuf,
     /// Ends the indexing of a person's folder.

@@ -3,6 +3,7 @@
 pub mod evidence;
 mod gallery;
 pub mod study;
+mod training;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +24,10 @@ use crate::domain::{
 
 pub use super::shelf_types::{ExportFormat, ExportLine, ShelfEvent, ShelfRequest};
 pub use gallery::{GalleryEvent, GalleryRequest, GalleryState};
+pub use training::{
+    CheckedRecipe, DataSummary, LiveRun, Phase, Promoting, Promotion, RecipeEntry, RecipeProblem, RunCheckpoint,
+    RunEnd, RunState, RunSummary, StartFrom, TrainingData, TrainingEvent, TrainingRequest, TrainingStart,
+};
 
 /// The window's only way to get work done. Tests put a scripted one in its place.
 pub trait Backend {
@@ -126,6 +131,8 @@ pub enum Request {
     /// Fine-tunes the present model on all corrections; answered by `Event::TrainEnded`.
     TrainOnCorrections,
     StopTraining,
+    /// About recipes and runs.
+    Training(TrainingRequest),
     /// About the person's own folder of photos.
     Gallery(GalleryRequest),
     /// Makes a model of the project the one that searches; answered by `Event::ProjectOpened`.
@@ -165,6 +172,10 @@ pub enum Dialog {
     SaveEvidence {
         suggested_name: String,
     },
+    OpenRecipe,
+    SaveRecipe {
+        suggested_name: String,
+    },
     Export {
         format: ExportFormat,
         suggested_name: String,
@@ -184,14 +195,22 @@ impl Dialog {
             Self::SaveReport { .. } => "Save what was skipped as a table",
             Self::Export { .. } => "Export the result list",
             Self::SaveEvidence { .. } => "Save the match as evidence",
+            Self::OpenRecipe => "Open a recipe",
+            Self::SaveRecipe { .. } => "Save the recipe",
         }
     }
 
     /// The name of a file that is about to be written.
     pub fn suggested_name(&self) -> Option<&str> {
         match self {
-            Self::OpenPhoto | Self::AddPhoto | Self::OpenProject | Self::OpenGallery | Self::OpenList => None,
+            Self::OpenPhoto
+            | Self::AddPhoto
+            | Self::OpenProject
+            | Self::OpenGallery
+            | Self::OpenList
+            | Self::OpenRecipe => None,
             Self::SavePlan { suggested_name }
+            | Self::SaveRecipe { suggested_name }
             | Self::SaveReport { suggested_name }
             | Self::Export { suggested_name, .. }
             | Self::SaveEvidence { suggested_name } => Some(suggested_name),
@@ -265,6 +284,7 @@ pub enum Event {
         text: Option<String>,
     },
     Gallery(GalleryEvent),
+    Training(TrainingEvent),
     Studied(StudyEvent),
     /// The projects to come back to, the last one first; also sent when a project was opened.
     Recent(Vec<RecentProject>),
@@ -418,6 +438,10 @@ pub enum FailureOf {
     /// Filters, rules, past searches.
     Shelf,
     Training,
+    /// A checkpoint that was to be the project's model.
+    Promotion,
+    /// A recipe's file.
+    Recipe,
     Model,
     Layout,
     Device,
@@ -429,6 +453,9 @@ pub struct Activity {
     /// Making the sample or indexing.
     pub preparing: Option<Progress>,
     pub training: Option<TrainProgress>,
+    /// The run of a recipe that is under way.
+    pub live: Option<Arc<LiveRun>>,
+    pub promoting: Option<Promoting>,
     /// How far the answer to a question about a match is.
     pub studying: Option<Progress>,
     /// How far the cells of an earlier layer are read.

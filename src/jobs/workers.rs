@@ -22,14 +22,15 @@ use super::shelve::CatalogueCache;
 use super::study::{StudyJob, StudyThread};
 use super::train::{STACK_BYTES, TrainJob, TrainThread};
 use super::types::{
-    Activity, Backend, Event, ExportLine, GalleryRequest, PlanInfo, QueryInfo, Request, ShelfRequest, StudyRequest,
-    TrainProgress,
+    Activity, Backend, Event, ExportLine, GalleryRequest, LiveRun, Phase, PlanInfo, Promoting, QueryInfo, Request,
+    ShelfRequest, StudyRequest, TrainProgress, TrainingRequest,
 };
 use super::wake::{Wake, WakeCallback};
 use crate::domain::{PlanView, Ranking, StopFlag};
 use crate::nn::{NnError, device};
 use crate::project::data_dir;
 use crate::synth::SampleSpec;
+use crate::train::observe::Watch;
 
 /// Draws a plan as PNG; given by whoever knows how to draw. The error is a sentence.
 pub type DrawPlan = Box<dyn Fn(&PlanInfo, &PlanView) -> Result<Vec<u8>, String> + Send>;
@@ -49,6 +50,8 @@ pub type SaveSheet = Box<dyn Fn(&SheetInfo, &Path) -> Result<(), String> + Send>
 
 /// Events that wait for the window at most.
 const EVENTS: usize = 64;
+/// Steps between two looks at the pictures and layers of a training.
+const LOOK_EVERY: usize = 10;
 /// How often this process's memory is looked up.
 const MEMORY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -137,6 +140,9 @@ impl Workers {
             gate: Gate::default(),
             preparing: Latest::new(None),
             training: Latest::new(None),
+            live: Latest::new(None),
+            promoting: Latest::new(None),
+            watch: Arc::new(Watch::new(LOOK_EVERY)),
             studying: Latest::new(None),
             refining: Latest::new(None),
             knobs: Default::default(),
@@ -144,6 +150,7 @@ impl Workers {
             queries: Mutex::new(QueryBook::default()),
             newest: AtomicU64::new(0),
             train_stop: Latest::new(StopFlag::new()),
+            promote_stop: Latest::new(StopFlag::new()),
             data_dir: data_dir.clone(),
             gallery_stop: Latest::new(StopFlag::new()),
             closing: StopFlag::new(),
@@ -175,14 +182,14 @@ impl Workers {
             io: io.clone(),
             study: study_sender,
             data_dir,
-            sample,
+            sample: sample.clone(),
             asked_before: Cell::new(false),
             gallery: gallery_sender,
             unnoted: Cell::new(None),
             later: Default::default(),
         };
         workers.spawn("search", None, move || search.run(&search_jobs))?;
-        let train = TrainThread { shared: Arc::clone(&shared) };
+        let train = TrainThread { shared: Arc::clone(&shared), sample };
         workers.spawn("train", Some(STACK_BYTES), move || train.run(&train_jobs))?;
         let gallery = GalleryThread { shared: Arc::clone(&shared) };
         workers.spawn("gallery", None, move || gallery.run(&gallery_jobs))?;
@@ -231,6 +238,60 @@ impl Workers {
                     let _ = study.send(StudyJob::Open { path });
                 }
             }
+        }
+    }
+
+    /// One training at a time: a second is not begun.
+    fn begin_training(&self, job: impl FnOnce(StopFlag) -> TrainJob) {
+        if self.shared.training.get().is_some() {
+            return;
+        }
+        let stop = StopFlag::new();
+        self.shared.train_stop.set(stop.clone());
+        self.shared.gate.hold(false);
+        let what = "Getting ready to train";
+        self.shared.training.set(Some(TrainProgress { what, ..TrainProgress::default() }));
+        self.to_train(job(stop));
+    }
+
+    fn to_train(&self, job: TrainJob) {
+        if let Some(train) = &self.train {
+            let _ = train.send(job);
+        }
+    }
+
+    fn training(&mut self, request: TrainingRequest) {
+        let shared = &self.shared;
+        match request {
+            TrainingRequest::Start(start) => self.begin_training(|stop| TrainJob::Recipe { start, stop }),
+            TrainingRequest::Resume { run, data, device } => {
+                self.begin_training(|stop| TrainJob::Resume { run, data, device, stop });
+            }
+            TrainingRequest::Pause(held) => {
+                shared.gate.hold(held && shared.training.get().is_some());
+                let phase = if held { Phase::Pausing } else { Phase::Running };
+                shared.live.update(|live| show_phase(live, phase));
+            }
+            TrainingRequest::Watch(wanted) => shared.watch.want(wanted),
+            TrainingRequest::Promote { run, step } => {
+                if shared.promoting.get().is_some() {
+                    return;
+                }
+                let stop = StopFlag::new();
+                shared.promote_stop.set(stop.clone());
+                let (what, done, total) = ("Waiting for the step to end", 0, 0);
+                shared.promoting.set(Some(Promoting { run: run.clone(), step, what, done, total }));
+                self.to_train(TrainJob::Promote { run, step, stop });
+            }
+            TrainingRequest::StopPromoting => shared.promote_stop.get().stop(),
+            TrainingRequest::List => {
+                self.io.push(IoJob::ListRecipes);
+                self.to_train(TrainJob::List);
+            }
+            TrainingRequest::Curves { run } => self.io.push(IoJob::ReadCurves { run }),
+            TrainingRequest::Check { serial, text } => self.io.push(IoJob::CheckRecipe { serial, text }),
+            TrainingRequest::Read { path } => self.io.push(IoJob::ReadRecipe { path }),
+            TrainingRequest::Save { path, text } => self.io.push(IoJob::WriteRecipe { path, text }),
         }
     }
 
@@ -308,14 +369,9 @@ impl Backend for Workers {
                 if self.shared.training.get().is_some() {
                     return;
                 }
-                let stop = StopFlag::new();
-                self.shared.train_stop.set(stop.clone());
-                if let Some(train) = &self.train {
-                    let what = "Getting ready to train";
-                    self.shared.training.set(Some(TrainProgress { what, ..TrainProgress::default() }));
-                    let _ = train.send(TrainJob { stop });
-                }
+                self.begin_training(|stop| TrainJob::Corrections { stop });
             }
+            Request::Training(request) => self.training(request),
             Request::ListRecent => self.io.push(IoJob::ListRecent),
             Request::UseDevice { device } => {
                 let stop = renew(&mut self.flags.device);
@@ -331,7 +387,10 @@ impl Backend for Workers {
                     let _ = gallery.send(GalleryJob::Ask(request));
                 }
             }
-            Request::StopTraining => self.shared.train_stop.get().stop(),
+            Request::StopTraining => {
+                self.shared.train_stop.get().stop();
+                self.shared.live.update(|live| show_phase(live, Phase::Stopping));
+            }
             Request::Study(request) => self.study(request),
         }
     }
@@ -350,6 +409,8 @@ impl Backend for Workers {
         Activity {
             preparing: self.shared.preparing.get(),
             training: self.shared.training.get(),
+            live: self.shared.live.get(),
+            promoting: self.shared.promoting.get(),
             studying: self.shared.studying.get(),
             refining: self.shared.refining.get(),
             searching: self.shared.gate.is_busy(),
@@ -366,6 +427,7 @@ impl Drop for Workers {
             flag.stop();
         }
         self.shared.train_stop.get().stop();
+        self.shared.promote_stop.get().stop();
         self.shared.closing.stop();
         self.shared.gallery_stop.get().stop();
         self.events = None;
@@ -379,6 +441,13 @@ impl Drop for Workers {
             // A thread that panicked has already told why.
             let _ = thread.join();
         }
+    }
+}
+
+/// Says at once what a person asked of a run, although its step goes on.
+fn show_phase(live: &mut Option<Arc<LiveRun>>, phase: Phase) {
+    if let Some(live) = live.as_mut().filter(|live| live.phase != Phase::Preparing) {
+        Arc::make_mut(live).phase = phase;
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a training run says while it goes on. It knows no window; jobs and the command line show it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::{Glance, Health};
 use crate::eval::Scores;
 
 /// The parts of a loss, before their weights; 0 where a part is off or had nothing to say.
@@ -64,6 +66,11 @@ pub enum TrainEvent {
     Note {
         text: String,
     },
+    /// How the layers fare, where somebody looks.
+    Health(Health),
+    /// What the network is shown, where somebody looks. Pictures are never written into the run's folder.
+    #[serde(skip)]
+    Glance(Arc<Glance>),
     Ended {
         step: usize,
         finished: bool,

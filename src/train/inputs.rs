@@ -14,7 +14,7 @@ use crate::nn::{Embedder, checkpoint};
 
 /// Items that may be trained on: those of the training split and those without a split, of as many products as the
 /// fraction says. Which products those are follows from the seed, and a larger fraction holds all of a smaller one.
-pub(super) fn training_items(dataset: &Dataset, fraction: f64, seed: u64) -> Vec<usize> {
+pub fn training_items(dataset: &Dataset, fraction: f64, seed: u64) -> Vec<usize> {
     let mut items: Vec<usize> = (0..dataset.items.len())
         .filter(|&item| matches!(dataset.items[item].split, None | Some(Split::Train)))
         .collect();
@@ -32,7 +32,8 @@ pub(super) fn training_items(dataset: &Dataset, fraction: f64, seed: u64) -> Vec
     items
 }
 
-pub(super) fn check_enough(dataset: &Dataset, among: &[usize]) -> Result<(), TrainError> {
+/// Why these items cannot be trained on: matching needs pairs of a street and a shop photo.
+pub fn check_enough(dataset: &Dataset, among: &[usize]) -> Result<(), TrainError> {
     let of = |domain| -> BTreeSet<usize> {
         dataset.of_domain(among, domain).into_iter().map(|item| dataset.items[item].product).collect()
     };

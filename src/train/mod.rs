@@ -2,12 +2,14 @@
 
 pub mod config;
 pub mod corrections;
+pub mod curves;
 mod ema;
 mod error;
 mod event;
 mod inputs;
 pub mod losses;
 mod objective;
+pub mod observe;
 pub mod optimizer;
 mod recolour;
 pub mod run_folder;
@@ -23,4 +25,5 @@ pub use config::TrainConfig;
 pub use corrections::{Corrections, FineTuneConfig, FineTuned, fine_tune, publish};
 pub use error::TrainError;
 pub use event::{LossParts, Outcome, TrainEvent};
+pub use inputs::{check_enough, training_items};
 pub use trainer::{RunInfo, Start, Trainer};

@@ -11,10 +11,11 @@ use super::desk::Desk;
 use super::gallery::GalleryCommand;
 use super::inspect::{PlanAction, PlanCommand};
 use super::keys::{Keymap, printed};
-use super::layout::{Layout, Pane};
+use super::layout::{Layout, Pane, Workspace};
 use super::picked::{PickAction, PickCommand};
 use super::shelf::ShelfCommand;
 use super::state::{Pointed, Ribbons, View};
+use super::training::{TrainAction, TrainCommand};
 use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId};
 use crate::jobs::types::Mark;
 
@@ -49,6 +50,7 @@ pub enum Command {
     Plan(PlanCommand),
     Query(QueryCommand),
     Pick(PickCommand),
+    Train(TrainCommand),
 }
 
 /// An entry of the table.
@@ -112,6 +114,8 @@ pub enum Action {
     Plan(PlanAction),
     Query(QueryAction),
     Pick(PickAction),
+    Run(TrainAction),
+    Show(Workspace),
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -122,11 +126,13 @@ pub enum Group {
     Shelf,
     Plan,
     Corrections,
+    Training,
     Window,
 }
 
 impl Group {
-    pub const ALL: [Self; 6] = [Self::Photo, Self::Results, Self::Shelf, Self::Plan, Self::Corrections, Self::Window];
+    pub const ALL: [Self; 7] =
+        [Self::Photo, Self::Results, Self::Shelf, Self::Plan, Self::Corrections, Self::Training, Self::Window];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -135,6 +141,7 @@ impl Group {
             Self::Shelf => "Filters and rules",
             Self::Plan => "Plan",
             Self::Corrections => "Corrections",
+            Self::Training => "Training",
             Self::Window => "Window",
         }
     }
@@ -151,7 +158,7 @@ pub struct Entry {
 }
 
 impl Action {
-    pub const ALL: [Self; 80] = [
+    pub const ALL: [Self; 88] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -232,6 +239,14 @@ impl Action {
         Self::Pick(PickAction::UntilBelow),
         Self::Pick(PickAction::UntilAbove),
         Self::Pick(PickAction::Clear),
+        Self::Show(Workspace::Explore),
+        Self::Show(Workspace::Train),
+        Self::Run(TrainAction::Start),
+        Self::Run(TrainAction::Pause),
+        Self::Run(TrainAction::OpenRecipe),
+        Self::Run(TrainAction::SaveRecipe),
+        Self::Run(TrainAction::EditAsText),
+        Self::Run(TrainAction::Logarithmic),
     ];
 
     /// The key that is printed on buttons.

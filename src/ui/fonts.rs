@@ -55,6 +55,7 @@ pub mod icon {
     pub const EXPORT: &str = "\u{eaf0}";
     pub const FUNNEL: &str = "\u{e266}";
     pub const PENCIL: &str = "\u{e3ae}";
+    pub const PAUSE: &str = "\u{e39e}";
     pub const PIN: &str = "\u{e3e2}";
     pub const PROHIBIT: &str = "\u{e3de}";
     pub const SCALES: &str = "\u{e750}";

@@ -77,9 +77,10 @@ impl Action {
             | Self::Undo
             | Self::Redo
             | Self::Train
-            | Self::StopTraining => Scope::Everywhere,
+            | Self::StopTraining
+            | Self::Run(_) => Scope::Everywhere,
             _ => match self.entry().group {
-                Group::Window => Scope::Everywhere,
+                Group::Window | Group::Training => Scope::Everywhere,
                 Group::Photo | Group::Results | Group::Shelf | Group::Plan | Group::Corrections => Scope::Results,
             },
         }

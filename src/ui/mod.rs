@@ -20,6 +20,7 @@ pub mod state;
 pub mod study;
 pub mod thumbs;
 pub mod tokens;
+pub mod training;
 pub mod widgets;
 
 pub use command::{Action, Command};
@@ -33,7 +34,9 @@ use panels::welcome;
 pub fn window_ui(ui: &mut egui::Ui, ctx: &Ctx<'_>) {
     panels::top_bar::top_bar_ui(ui, ctx);
     panels::status_bar::status_bar_ui(ui, ctx);
-    if let Some(evidence) = &ctx.session.study.evidence {
+    if ctx.session.workspace == layout::Workspace::Train {
+        panels::train::train_ui(ui, ctx);
+    } else if let Some(evidence) = &ctx.session.study.evidence {
         panels::evidence::evidence_ui(ui, ctx, evidence);
     } else if ctx.session.query.is_some() {
         let frame = egui::Frame::new().fill(ctx.tokens.ground);

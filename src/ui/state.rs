@@ -24,7 +24,8 @@ use crate::ui::tokens::MORPH_SECS;
 
 use super::desk::DeskState;
 use super::keys::Keymap;
-use super::layout::Layout;
+use super::layout::{Layouts, Workspace};
+use super::training::{CurveView, TrainState};
 
 /// How a person likes the window; kept between sessions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,7 @@ pub struct Prefs {
     pub memory_mb: u32,
     pub device: DeviceChoice,
     pub inspect: Inspect,
+    pub curves: CurveView,
 }
 
 impl Default for Prefs {
@@ -55,6 +57,7 @@ impl Default for Prefs {
             memory_mb: 2048,
             device: DeviceChoice::Auto,
             inspect: Inspect::default(),
+            curves: CurveView::default(),
         }
     }
 }
@@ -210,9 +213,11 @@ pub struct Session {
     /// A path that the person is asked for where the system has no file dialog.
     pub path_wanted: Option<PathWanted>,
     pub desk: DeskState,
-    pub layout: Layout,
-    /// The layout that the person put aside.
-    pub saved_layout: Option<Layout>,
+    pub workspace: Workspace,
+    pub layouts: Layouts,
+    /// The layouts that the person put aside.
+    pub saved_layouts: Option<Layouts>,
+    pub train: TrainState,
     pub gallery: GalleryView,
     /// Filters, rules, folding, past searches, and what is compared.
     pub shelf: ShelfState,

@@ -117,6 +117,8 @@ pub struct Tokens {
     pub gain: Color32,
     pub loss: Color32,
     pub shadow: Color32,
+    /// Lines of charts, in the order of their use; the first is the accent.
+    pub series: [Color32; 6],
 }
 
 const fn rgb(hex: u32) -> Color32 {
@@ -144,6 +146,7 @@ impl Tokens {
             danger: rgb(0xb3261e),
             overlay: Color32::from_rgba_premultiplied(0xe6, 0xe6, 0xe3, 0xf0),
             shadow: Color32::from_black_alpha(28),
+            series: [0x5146d8, 0x0f766e, 0xb45309, 0xa21c6f, 0x1d74c4, 0x5b5f66].map(rgb),
             ..Self::shared()
         }
     }
@@ -168,6 +171,7 @@ impl Tokens {
             danger: rgb(0xff8a80),
             overlay: Color32::from_rgba_premultiplied(0x12, 0x12, 0x14, 0xf0),
             shadow: Color32::from_black_alpha(120),
+            series: [0x9a90ff, 0x5cc9b6, 0xe0a458, 0xf08cc0, 0x6cb6f5, 0xa9abb3].map(rgb),
             ..Self::shared()
         }
     }
@@ -207,6 +211,7 @@ impl Tokens {
             gain: rgb(0x1f6fd6),
             loss: rgb(0xe06a00),
             shadow: none,
+            series: [none; 6],
         }
     }
 
@@ -395,6 +400,36 @@ mod tests {
     fn contrast(a: Color32, b: Color32) -> f64 {
         let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
         a.max(b) / a.min(b)
+    }
+
+    /// As eyes without one kind of cones see it: Machado, Oliveira and Fernandes 2009, severity 1.0, on linear light.
+    fn seen_without(matrix: [[f64; 3]; 3], color: Color32) -> [f64; 3] {
+        let linear = |v: u8| (f64::from(v) / 255.0).powf(2.2);
+        let rgb = [linear(color.r()), linear(color.g()), linear(color.b())];
+        matrix.map(|row| row.iter().zip(rgb).map(|(m, c)| m * c).sum::<f64>().clamp(0.0, 1.0).powf(1.0 / 2.2))
+    }
+
+    #[test]
+    fn the_first_lines_of_a_chart_differ_for_eyes_of_every_kind() {
+        let none = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        let protan =
+            [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]];
+        let deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]];
+        for t in [Tokens::light(), Tokens::dark()] {
+            for (index, &color) in t.series.iter().enumerate() {
+                let ratio = contrast(color, t.panel);
+                assert!(ratio >= 3.0, "line {index}, dark {}: contrast {ratio:.2}", t.dark);
+            }
+            for matrix in [none, protan, deutan] {
+                for a in 0..3 {
+                    for b in a + 1..3 {
+                        let [x, y] = [a, b].map(|index| seen_without(matrix, t.series[index]));
+                        let apart = x.iter().zip(y).map(|(p, q)| (p - q).powi(2)).sum::<f64>().sqrt();
+                        assert!(apart >= 0.25, "lines {a} and {b}, dark {}: {apart:.2}", t.dark);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod compose;
 pub mod fake;
+pub mod fake_runs;
 mod gallery;
 mod knobs;
 pub mod stage;
@@ -18,3 +19,4 @@ mod plans;
 mod results;
 mod shelf;
 mod study;
+mod training;

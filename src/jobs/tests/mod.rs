@@ -7,6 +7,7 @@ mod gallery;
 mod knobs;
 mod parts;
 mod recipes;
+mod runs;
 mod shelf;
 mod studies;
 mod training;

@@ -6,13 +6,16 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::elem::{Elem, output, same_dtype, tensor, values, with_elem, with_values, written};
+use super::probe;
 
 /// Elements one task handles: small enough to share out, large enough not to feel the sharing.
 const BLOCK: usize = 1 << 14;
 
 /// `max(x, 0)`, elementwise. NaN stays NaN.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    x.apply_op1(Relu)
+    let map = x.apply_op1(Relu)?;
+    probe::rectified(&map);
+    Ok(map)
 }
 
 /// `relu(a + b)` in one pass; both of one shape.
@@ -21,7 +24,9 @@ pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         bail!("add_relu: the shapes {:?} and {:?} differ", a.dims(), b.dims())
     }
     same_dtype("add_relu", a.dtype(), "second input", b.dtype())?;
-    a.apply_op2(b, AddRelu)
+    let map = a.apply_op2(b, AddRelu)?;
+    probe::rectified(&map);
+    Ok(map)
 }
 
 struct Relu;

@@ -13,6 +13,7 @@ mod gate;
 mod linear;
 mod norm;
 mod pool;
+pub mod probe;
 mod product;
 mod resize;
 #[cfg(test)]

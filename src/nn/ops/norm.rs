@@ -13,6 +13,7 @@ use candle_core::{
 use rayon::prelude::*;
 
 use super::elem::{Elem, output, same_dtype, tensor, values, with_elem, with_values, written};
+use super::probe;
 
 /// Normalises with the batch's own statistics. Gives the result, the batch mean and the unbiased batch variance, the last
 /// two `[C]`, without a graph, for the caller's running statistics.
@@ -28,7 +29,9 @@ pub fn batch_norm_train_relu(
     eps: f64,
     residual: Option<&Tensor>,
 ) -> Result<(Tensor, Tensor, Tensor)> {
-    train(x, weight, bias, eps, true, residual)
+    let done = train(x, weight, bias, eps, true, residual)?;
+    probe::rectified(&done.0);
+    Ok(done)
 }
 
 /// Normalises with running statistics; differentiable in `x`, `weight` and `bias`.

@@ -2,6 +2,7 @@
 
 mod corrections;
 mod networks;
+mod observing;
 mod reference;
 mod runs;
 mod wardrobe;

@@ -110,6 +110,8 @@ impl Trainer {
             parent,
             saved_step,
             told_skipped: BTreeSet::new(),
+            watch: None,
+            looked: None,
         })
     }
 }

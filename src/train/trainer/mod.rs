@@ -20,6 +20,7 @@ use candle_core::Device;
 
 use super::config::TrainConfig;
 use super::ema::Ema;
+use super::observe::Watch;
 use super::optimizer::Optimizer;
 use super::run_folder::{Position, TrainerState};
 use super::schedule::Schedule;
@@ -69,9 +70,17 @@ pub struct Trainer {
     /// Step of the newest checkpoint.
     saved_step: Option<usize>,
     told_skipped: BTreeSet<PathBuf>,
+    watch: Option<Arc<Watch>>,
+    /// Steps that were done before the last look.
+    looked: Option<usize>,
 }
 
 impl Trainer {
+    /// From now on this decides which steps are looked at; see [`super::observe`].
+    pub fn watched_by(&mut self, watch: Arc<Watch>) {
+        self.watch = Some(watch);
+    }
+
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }

@@ -1,6 +1,7 @@
 //! Epochs and steps, and what is said about them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Trainer;
@@ -101,6 +102,10 @@ impl Trainer {
                     self.state.epoch_sum.add(&result.loss);
                     let seconds = begun.elapsed().as_secs_f64();
                     tell(self.step_event(&result, batch.len(), size, seconds, batches.len(), pace));
+                    if let Some(seen) = result.seen {
+                        tell(TrainEvent::Health(seen.health));
+                        tell(TrainEvent::Glance(Arc::new(seen.glance)));
+                    }
                 }
                 None => tell(TrainEvent::Note {
                     text: format!("step {} was left out: its photos cannot be read", self.state.position.step),

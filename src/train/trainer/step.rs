@@ -4,13 +4,14 @@ use candle_core::{Device, Tensor};
 
 use super::Trainer;
 use super::batches::make_batch;
-use crate::data::Batch;
+use crate::data::{Batch, Dataset};
 use crate::nn::{Embedder, Mode};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
 use crate::train::ema::Ema;
 use crate::train::event::LossParts;
 use crate::train::objective::{Labels, Objective};
+use crate::train::observe::{self, Look, Observation};
 use crate::train::optimizer::{Optimizer, clip_scale, gradient_norm};
 
 /// What a step found out.
@@ -18,6 +19,7 @@ pub(super) struct StepResult {
     pub(super) loss: LossParts,
     pub(super) gradient_norm: f64,
     pub(super) rate: f64,
+    pub(super) seen: Option<Observation>,
 }
 
 impl Trainer {
@@ -35,13 +37,18 @@ impl Trainer {
         let slot = &mut prepared;
         let (embedder, optimizer, ema) = (&self.embedder, &mut self.optimizer, &mut self.ema);
         let (schedule, device, step) = (&self.schedule, &self.device, self.state.position.step);
+        let looks = self.watch.as_ref().is_some_and(|watch| watch.is_due(step, self.looked));
+        if looks {
+            self.looked = Some(step);
+        }
+        let looking = looks.then_some((step + 1, self.dataset.as_ref()));
         // `in_place_scope`, unlike `join`, keeps the step on this thread with its deep stack.
         let result = rayon::in_place_scope(|scope| {
             if let Some(items) = following {
                 let config = &config;
                 scope.spawn(move |_| *slot = Some(make_batch(loader, config, items, epoch, place)));
             }
-            step_on(embedder, optimizer, ema, batch, &config, schedule.rate(step), device)
+            step_on(embedder, optimizer, ema, batch, &config, schedule.rate(step), device, looking)
         });
         let result = match result {
             Ok(StepOutcome::Done(result)) => Ok(Some(result)),
@@ -69,6 +76,7 @@ enum StepOutcome {
     NotFinite,
 }
 
+#[allow(clippy::too_many_arguments)]
 fn step_on(
     embedder: &Embedder,
     optimizer: &mut Optimizer,
@@ -77,6 +85,7 @@ fn step_on(
     config: &TrainConfig,
     rate: f64,
     device: &Device,
+    looking: Option<(usize, &Dataset)>,
 ) -> Result<StepOutcome, TrainError> {
     if batch.len() < 2 {
         return Ok(StepOutcome::Skipped);
@@ -85,7 +94,14 @@ fn step_on(
     let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)?;
     let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
     embedder.at_step(optimizer.steps());
-    let output = embedder.forward_as(&x, Mode::Train, Some(&kinds))?;
+    let forward = || embedder.forward_as(&x, Mode::Train, Some(&kinds));
+    let (output, mut look) = match looking {
+        Some(_) => {
+            let (output, look) = Look::forward(forward);
+            (output?, Some(look))
+        }
+        None => (forward()?, None),
+    };
     let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
     let objective = Objective::of(&output, &labels, config)?;
     let gradients = objective.total.backward()?;
@@ -94,10 +110,20 @@ fn step_on(
     if !loss.total.is_finite() || !norm.is_finite() {
         return Ok(StepOutcome::NotFinite);
     }
+    if let Some(look) = &mut look {
+        look.before_update(&embedder.params, &gradients)?;
+    }
     let scale = clip_scale(norm, config.optimizer.clip_norm);
     optimizer.step(embedder.params.trainable(), &gradients, rate, scale)?;
     if let Some(ema) = ema {
         ema.update(&embedder.params, optimizer.steps())?;
     }
-    Ok(StepOutcome::Done(StepResult { loss, gradient_norm: norm, rate }))
+    let seen = match look.zip(looking) {
+        Some((look, (step, dataset))) => Some(Observation {
+            health: look.after_update(step, &embedder.params)?,
+            glance: observe::glance(step, batch, dataset, &output.global)?,
+        }),
+        None => None,
+    };
+    Ok(StepOutcome::Done(StepResult { loss, gradient_norm: norm, rate, seen }))
 }

@@ -138,7 +138,8 @@ impl Action {
                 const { &[ctrl(Key::T)] },
             ),
             Self::StopTraining => {
-                entry("Stop training", "Keep the model as it was", icon::STOP, Group::Corrections, &[])
+                let words = "End after this step; what was learnt by then is kept, and the model that searches stays";
+                entry("Stop training", words, icon::STOP, Group::Training, const { &[shift(Key::F8)] })
             }
             Self::ToggleTheme => entry(
                 "Light or dark",
@@ -377,6 +378,8 @@ impl Action {
             Self::Plan(action) => action.entry(),
             Self::Query(action) => action.entry(),
             Self::Pick(action) => action.entry(),
+            Self::Run(action) => action.entry(),
+            Self::Show(workspace) => workspace.entry(),
         }
     }
 }

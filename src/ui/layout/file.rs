@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use egui_tiles::{Container, Linear, LinearDir, Tabs, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
-use super::{Layout, Pane, tree_id};
+use super::{Layout, Pane, Workspace, tree_id};
 
 /// What the file says of itself.
 const FORMAT: &str = "seamline layout";
@@ -13,11 +13,40 @@ const VERSION: u32 = 1;
 /// Deeper than anybody nests by hand; a file from elsewhere must not exhaust the stack.
 const DEEPEST: usize = 16;
 
-/// What is kept between sessions: the present layout, and the one that the person put aside.
+/// What is kept between sessions: the present layout of each workspace, and those that the person put aside.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
-    pub present: Layout,
-    pub saved: Option<Layout>,
+    pub present: Layouts,
+    pub saved: Option<Layouts>,
+}
+
+/// One layout for each workspace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layouts {
+    explore: Layout,
+    train: Layout,
+}
+
+impl Default for Layouts {
+    fn default() -> Self {
+        Self { explore: Layout::at_first(Workspace::Explore), train: Layout::at_first(Workspace::Train) }
+    }
+}
+
+impl Layouts {
+    pub fn of(&self, workspace: Workspace) -> &Layout {
+        match workspace {
+            Workspace::Explore => &self.explore,
+            Workspace::Train => &self.train,
+        }
+    }
+
+    pub fn of_mut(&mut self, workspace: Workspace) -> &mut Layout {
+        match workspace {
+            Workspace::Explore => &mut self.explore,
+            Workspace::Train => &mut self.train,
+        }
+    }
 }
 
 /// Why a text is no layout. The sentence has no capital letter and no full stop, since it follows a colon.
@@ -31,6 +60,8 @@ pub enum BrokenLayout {
     Format,
     #[error("it holds the pane {0} twice")]
     Twice(&'static str),
+    #[error("the pane {0} is not one of {1}")]
+    Elsewhere(&'static str, &'static str),
     #[error("it is nested too deep")]
     Deep,
 }
@@ -39,9 +70,14 @@ pub enum BrokenLayout {
 struct Text {
     format: String,
     version: u32,
+    /// Explore alone, as it was before there was another workspace.
     present: Node,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     saved: Option<Node>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    train: Option<Node>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    train_saved: Option<Node>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,8 +107,10 @@ impl Kept {
         let text = Text {
             format: FORMAT.to_owned(),
             version: VERSION,
-            present: self.present.to_node(),
-            saved: self.saved.as_ref().map(Layout::to_node),
+            present: self.present.explore.to_node(),
+            saved: self.saved.as_ref().map(|saved| saved.explore.to_node()),
+            train: Some(self.present.train.to_node()),
+            train_saved: self.saved.as_ref().map(|saved| saved.train.to_node()),
         };
         // Names and finite figures only, so there is nothing that JSON could not hold.
         serde_json::to_string_pretty(&text).unwrap_or_default() + "\n"
@@ -89,10 +127,15 @@ impl Kept {
             return Err(BrokenLayout::Version { found });
         }
         let text: Text = serde_json::from_str(text)?;
-        Ok(Self {
-            present: Layout::from_node(&text.present)?,
-            saved: text.saved.as_ref().map(Layout::from_node).transpose()?,
-        })
+        let layouts = |explore: &Node, train: Option<&Node>| -> Result<Layouts, BrokenLayout> {
+            let train = train.map(|node| Layout::from_node(Workspace::Train, node)).transpose()?;
+            Ok(Layouts {
+                explore: Layout::from_node(Workspace::Explore, explore)?,
+                train: train.unwrap_or_else(|| Layout::at_first(Workspace::Train)),
+            })
+        };
+        let saved = text.saved.as_ref().map(|explore| layouts(explore, text.train_saved.as_ref())).transpose()?;
+        Ok(Self { present: layouts(&text.present, text.train.as_ref())?, saved })
     }
 }
 
@@ -120,10 +163,11 @@ impl Layout {
         })
     }
 
-    fn from_node(node: &Node) -> Result<Self, BrokenLayout> {
-        let mut reading = Reading { tiles: Tiles::default(), by_hand: BTreeSet::new(), seen: BTreeSet::new() };
+    fn from_node(workspace: Workspace, node: &Node) -> Result<Self, BrokenLayout> {
+        let (tiles, by_hand, seen) = Default::default();
+        let mut reading = Reading { tiles, by_hand, seen, workspace };
         let root = reading.tile(node, 0)?;
-        Ok(Self::of(Tree::new(tree_id(), root, reading.tiles), reading.by_hand))
+        Ok(Self::of(workspace, Tree::new(tree_id(workspace), root, reading.tiles), reading.by_hand))
     }
 }
 
@@ -140,6 +184,7 @@ struct Reading {
     tiles: Tiles<Pane>,
     by_hand: BTreeSet<u64>,
     seen: BTreeSet<Pane>,
+    workspace: Workspace,
 }
 
 impl Reading {
@@ -149,6 +194,9 @@ impl Reading {
         }
         match node {
             Node::Pane(pane) => {
+                if pane.workspace() != self.workspace {
+                    return Err(BrokenLayout::Elsewhere(pane.name(), self.workspace.name()));
+                }
                 if !self.seen.insert(*pane) {
                     return Err(BrokenLayout::Twice(pane.name()));
                 }
@@ -198,24 +246,24 @@ mod tests {
             {"tabs": {"front": 1, "of": [{"pane": "photo"}, {"pane": "matching"}]}},
             {"column": {"of": [{"pane": "results"}, {"pane": "match"}]}}
         ]}}}"#;
-        Kept::from_text(text).unwrap().present
+        Kept::from_text(text).unwrap().present.explore
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        for present in [Layout::default(), changed()] {
-            let kept = Kept { present, saved: Some(Layout::default()) };
+        for explore in [Layout::default(), changed()] {
+            let kept = Kept { present: Layouts { explore, ..Layouts::default() }, saved: Some(Layouts::default()) };
             let text = kept.to_text();
             let read = Kept::from_text(&text).unwrap();
             assert_eq!(read.to_text(), text);
-            assert_eq!(read.present.by_hand.len(), kept.present.by_hand.len());
+            assert_eq!(read.present.explore.by_hand.len(), kept.present.explore.by_hand.len());
         }
     }
 
     #[test]
     fn a_file_from_before_a_pane_existed_gets_it() {
         let layout = changed();
-        assert!(Pane::ALL.iter().all(|&pane| layout.find(pane).is_some()));
+        assert!(Workspace::Explore.panes().all(|pane| layout.find(pane).is_some()));
         assert!(layout.shows(Pane::Matching) && !layout.shows(Pane::Photo), "the second tab is in front");
         assert_eq!(layout.by_hand.len(), 1, "the row was sized by hand");
     }
@@ -232,6 +280,7 @@ mod tests {
         assert!(said(&with(1, r#"{"pane": "kitchen"}"#)).contains("kitchen"));
         let twice = r#"{"tabs": {"of": [{"pane": "photo"}, {"pane": "photo"}]}}"#;
         assert!(said(&with(1, twice)).contains("Photo twice"));
+        assert!(said(&with(1, r#"{"pane": "curves"}"#)).contains("Curves is not one of Explore"));
         let deep =
             (0..40).fold(r#"{"pane": "photo"}"#.to_owned(), |inner, _| format!(r#"{{"tabs": {{"of": [{inner}]}}}}"#));
         assert!(said(&with(1, &deep)).contains("too deep"));
@@ -241,6 +290,6 @@ mod tests {
     fn shares_that_make_no_sense_are_left_to_the_content() {
         let row = r#"{"row": {"shares": [0.5, -1.0], "of": [{"pane": "photo"}, {"pane": "results"}]}}"#;
         let text = format!(r#"{{"format": "seamline layout", "version": 1, "present": {row}}}"#);
-        assert!(Kept::from_text(&text).unwrap().present.by_hand.is_empty());
+        assert!(Kept::from_text(&text).unwrap().present.explore.by_hand.is_empty());
     }
 }

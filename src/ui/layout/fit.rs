@@ -50,6 +50,24 @@ impl Pane {
             Self::Why | Self::Above | Self::Ignore | Self::Test | Self::Epsilon => {
                 Wish { least: Vec2::new(360.0, 160.0), width: Some((0.42, 1100.0)), height: None }
             }
+            Self::Run => Wish {
+                least: Vec2::new(248.0, 120.0),
+                width: Some((0.2, 320.0)),
+                height: Some(natural_height.unwrap_or(190.0)),
+            },
+            Self::Recipe | Self::Layers => {
+                Wish { least: Vec2::new(248.0, 160.0), width: Some((0.2, 320.0)), height: None }
+            }
+            Self::Curves => Wish { least: Vec2::new(360.0, 220.0), width: None, height: None },
+            Self::Batch => {
+                let height = natural_height.unwrap_or(150.0);
+                Wish { least: Vec2::new(360.0, height.clamp(96.0, 160.0)), width: None, height: Some(height) }
+            }
+            Self::Runs => Wish { least: Vec2::new(300.0, 150.0), width: Some((0.26, 430.0)), height: None },
+            Self::Checkpoints | Self::Differences => {
+                let height = natural_height.unwrap_or(330.0).clamp(190.0, 460.0);
+                Wish { least: Vec2::new(300.0, 190.0), width: Some((0.26, 430.0)), height: Some(height) }
+            }
         }
     }
 }
@@ -58,7 +76,7 @@ impl Layout {
     /// Gives every row and column the shares for a room of this size; `heights` tells how high a pane's content is.
     pub fn fit(&mut self, room: Vec2, heights: &dyn Fn(Pane) -> Option<f32>) {
         if let Some(root) = self.tree.root {
-            let Self { tree, by_hand } = self;
+            let Self { tree, by_hand, .. } = self;
             fit_tile(&mut tree.tiles, root, room, by_hand, heights);
         }
     }

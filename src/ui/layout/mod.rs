@@ -1,14 +1,14 @@
 //! Where the parts of the window lie: a tree of rows, columns and tabs that the person may change.
 //!
-//! To add a pane: one variant of [`Pane`], in [`Pane::ALL`] and in [`Pane::name`], one place in [`DEFAULT`], its wishes
+//! To add a pane: one variant of [`Pane`], in [`Pane::ALL`] and in [`Pane::name`], one place in [`EXPLORE`] or [`TRAIN`], its wishes
 //! in `fit` (those of another pane, mostly) and one line in `show::pane_ui`. Layouts that were saved before it existed
-//! get it where `DEFAULT` has it.
+//! get it where the workspace has it at first.
 
 mod file;
 mod fit;
 mod show;
 
-pub use file::{BrokenLayout, Kept};
+pub use file::{BrokenLayout, Kept, Layouts};
 pub use show::{heights, layout_ui, padded_ui};
 
 use std::collections::BTreeSet;
@@ -31,17 +31,65 @@ pub enum Pane {
     Ignore,
     Test,
     Epsilon,
+    Run,
+    Recipe,
+    Layers,
+    Curves,
+    Batch,
+    Runs,
+    Checkpoints,
+    Differences,
+}
+
+/// What a person is at. Each workspace has its own panes and its own layout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Workspace {
+    #[default]
+    Explore,
+    Train,
 }
 
 /// Columns from left to right, in each the groups from top to bottom; a group of several panes shows tabs.
-const DEFAULT: &[&[&[Pane]]] = &[
+type Columns = &'static [&'static [&'static [Pane]]];
+
+const EXPLORE: Columns = &[
     &[&[Pane::Photo], &[Pane::Matching, Pane::History], &[Pane::Corrections]],
     &[&[Pane::Results]],
     &[&[Pane::Match], &[Pane::Why, Pane::Above, Pane::Ignore, Pane::Test, Pane::Epsilon]],
 ];
 
+const TRAIN: Columns = &[
+    &[&[Pane::Run], &[Pane::Recipe, Pane::Layers]],
+    &[&[Pane::Curves], &[Pane::Batch]],
+    &[&[Pane::Runs], &[Pane::Checkpoints, Pane::Differences]],
+];
+
+impl Workspace {
+    pub const ALL: [Self; 2] = [Self::Explore, Self::Train];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Explore => "Explore",
+            Self::Train => "Train",
+        }
+    }
+
+    fn columns(self) -> Columns {
+        match self {
+            Self::Explore => EXPLORE,
+            Self::Train => TRAIN,
+        }
+    }
+
+    /// The panes that belong to it.
+    pub fn panes(self) -> impl Iterator<Item = Pane> {
+        self.columns().iter().flat_map(|column| column.iter()).flat_map(|group| group.iter()).copied()
+    }
+}
+
 impl Pane {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 19] = [
         Self::Photo,
         Self::Matching,
         Self::History,
@@ -53,6 +101,14 @@ impl Pane {
         Self::Ignore,
         Self::Test,
         Self::Epsilon,
+        Self::Run,
+        Self::Recipe,
+        Self::Layers,
+        Self::Curves,
+        Self::Batch,
+        Self::Runs,
+        Self::Checkpoints,
+        Self::Differences,
     ];
 
     /// What a tab says.
@@ -69,12 +125,26 @@ impl Pane {
             Self::Ignore => "Ignore",
             Self::Test => "Test",
             Self::Epsilon => "Epsilon",
+            Self::Run => "Run",
+            Self::Recipe => "Recipe",
+            Self::Layers => "Layers",
+            Self::Curves => "Curves",
+            Self::Batch => "Batch",
+            Self::Runs => "Runs",
+            Self::Checkpoints => "Checkpoints",
+            Self::Differences => "Differences",
         }
+    }
+
+    pub fn workspace(self) -> Workspace {
+        let home = Workspace::ALL.into_iter().find(|workspace| workspace.panes().any(|pane| pane == self));
+        home.unwrap_or_default()
     }
 
     /// The group of the default layout that it belongs to, and that group's column.
     fn home(self) -> (&'static [Self], &'static [&'static [Self]]) {
-        DEFAULT
+        self.workspace()
+            .columns()
             .iter()
             .find_map(|&column| Some((*column.iter().find(|group| group.contains(&self))?, column)))
             .unwrap_or((&[], &[]))
@@ -87,12 +157,21 @@ pub struct Layout {
     tree: Tree<Pane>,
     /// Rows and columns whose parts have the sizes that a person gave them; all others are sized by what they hold.
     by_hand: BTreeSet<u64>,
+    workspace: Workspace,
 }
 
 impl Default for Layout {
     fn default() -> Self {
+        Self::at_first(Workspace::default())
+    }
+}
+
+impl Layout {
+    /// As a workspace is before anybody moved anything.
+    pub fn at_first(workspace: Workspace) -> Self {
         let mut tiles = Tiles::default();
-        let columns: Vec<TileId> = DEFAULT
+        let columns: Vec<TileId> = workspace
+            .columns()
             .iter()
             .map(|column| {
                 let groups: Vec<TileId> = column.iter().map(|group| group_tile(&mut tiles, group)).collect();
@@ -100,12 +179,19 @@ impl Default for Layout {
             })
             .collect();
         let root = line_tile(&mut tiles, LinearDir::Horizontal, columns);
-        Self::of(Tree::new(tree_id(), root, tiles), BTreeSet::new())
+        Self::of(workspace, Tree::new(tree_id(workspace), root, tiles), BTreeSet::new())
+    }
+
+    pub fn workspace(&self) -> Workspace {
+        self.workspace
     }
 }
 
-fn tree_id() -> egui::Id {
-    egui::Id::unique("panes")
+fn tree_id(workspace: Workspace) -> egui::Id {
+    match workspace {
+        Workspace::Explore => egui::Id::unique("panes"),
+        other => egui::Id::unique(("panes", other)),
+    }
 }
 
 /// Tabs, or the pane itself where it is alone.
@@ -126,10 +212,10 @@ fn line_tile(tiles: &mut Tiles<Pane>, dir: LinearDir, children: Vec<TileId>) -> 
 
 impl Layout {
     /// Takes a tree in, with nothing in it that has nothing to show and with every pane somewhere.
-    fn of(mut tree: Tree<Pane>, by_hand: BTreeSet<u64>) -> Self {
+    fn of(workspace: Workspace, mut tree: Tree<Pane>, by_hand: BTreeSet<u64>) -> Self {
         tree.simplify(&SimplificationOptions::default());
-        let mut layout = Self { tree, by_hand };
-        for pane in Pane::ALL {
+        let mut layout = Self { tree, by_hand, workspace };
+        for pane in workspace.panes() {
             if layout.tree.tiles.find_pane(&pane).is_none() {
                 layout.add(pane);
             }
@@ -257,30 +343,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_layout_holds_every_pane_once() {
-        let layout = Layout::default();
-        let mut panes: Vec<Pane> = DEFAULT.iter().flat_map(|c| c.iter()).flat_map(|g| g.iter()).copied().collect();
+    fn every_pane_has_one_place_in_one_workspace() {
+        let mut panes: Vec<Pane> = Workspace::ALL.into_iter().flat_map(Workspace::panes).collect();
         panes.sort_unstable();
         let mut all = Pane::ALL.to_vec();
         all.sort_unstable();
         assert_eq!(panes, all);
-        let held = layout.tree.tiles.tiles().filter(|tile| tile.is_pane()).count();
-        assert_eq!(held, Pane::ALL.len());
+        for workspace in Workspace::ALL {
+            let layout = Layout::at_first(workspace);
+            let held: Vec<Pane> = Pane::ALL.into_iter().filter(|pane| layout.find(*pane).is_some()).collect();
+            assert!(held.iter().all(|pane| pane.workspace() == workspace), "{workspace:?}");
+            assert_eq!(held.len(), workspace.panes().count());
+        }
     }
 
     #[test]
     fn a_missing_pane_joins_its_group_or_column_and_the_last_one_left_takes_all() {
         for pane in Pane::ALL {
-            let mut tree = Layout::default().tree;
+            let workspace = pane.workspace();
+            let mut tree = Layout::at_first(workspace).tree;
             let tile = tree.tiles.find_pane(&pane).unwrap();
             tree.remove_recursively(tile);
-            let layout = Layout::of(tree, BTreeSet::new());
+            let layout = Layout::of(workspace, tree, BTreeSet::new());
             let tile = layout.find(pane).unwrap();
             assert!(layout.parent(tile).is_some(), "{pane:?} is part of the tree");
         }
-        let layout = Layout::of(Tree::empty(tree_id()), BTreeSet::new());
-        assert!(Pane::ALL.iter().all(|&pane| layout.find(pane).is_some()));
-        assert!(layout.tree.root.is_some());
+        for workspace in Workspace::ALL {
+            let layout = Layout::of(workspace, Tree::empty(tree_id(workspace)), BTreeSet::new());
+            assert!(workspace.panes().all(|pane| layout.find(pane).is_some()));
+            assert!(layout.tree.root.is_some());
+        }
     }
 
     #[test]
@@ -288,7 +380,8 @@ mod tests {
         let mut tiles = Tiles::default();
         let panes = [Pane::Results, Pane::Match].map(|pane| tiles.insert_pane(pane)).to_vec();
         let root = tiles.insert_tab_tile(panes);
-        let mut layout = Layout::of(Tree::new(tree_id(), root, tiles), BTreeSet::new());
+        let mut layout =
+            Layout::of(Workspace::Explore, Tree::new(tree_id(Workspace::Explore), root, tiles), BTreeSet::new());
         assert!(layout.shows(Pane::Results) && !layout.shows(Pane::Match));
         layout.show(Pane::Match);
         assert!(layout.shows(Pane::Match) && !layout.shows(Pane::Results));

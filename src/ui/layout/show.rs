@@ -7,11 +7,11 @@ use egui::{
 use egui_tiles::{Behavior, Container, LinearDir, ResizeState, TabState, Tabs, Tile, TileId, Tiles, Tree, UiResponse};
 
 use super::fit::{GAP, TAB_BAR};
-use super::{Layout, Pane};
+use super::{Layout, Pane, Workspace};
 use crate::ui::command::Command;
 use crate::ui::context::Ctx;
 use crate::ui::keys::Scope;
-use crate::ui::panels::{corrections, epsilon, history, matching, pair, query_photo, results, study, why};
+use crate::ui::panels::{corrections, epsilon, history, matching, pair, query_photo, results, study, train, why};
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::focus_ring;
 
@@ -29,6 +29,14 @@ fn pane_ui(ui: &mut Ui, ctx: &Ctx<'_>, pane: Pane) {
         Pane::Ignore => padded_ui(ui, |ui| study::ignore::ignore_ui(ui, ctx)),
         Pane::Test => padded_ui(ui, |ui| study::test::test_ui(ui, ctx)),
         Pane::Epsilon => padded_ui(ui, |ui| epsilon::epsilon_ui(ui, ctx)),
+        Pane::Run => scrolling_ui(ui, pane, |ui| train::run::run_ui(ui, ctx)),
+        Pane::Recipe => scrolling_ui(ui, pane, |ui| train::recipe::recipe_ui(ui, ctx)),
+        Pane::Layers => scrolling_ui(ui, pane, |ui| train::layers::layers_ui(ui, ctx)),
+        Pane::Curves => train::curves::curves_ui(ui, ctx),
+        Pane::Batch => scrolling_ui(ui, pane, |ui| train::batch::batch_ui(ui, ctx)),
+        Pane::Runs => padded_ui(ui, |ui| train::runs::runs_ui(ui, ctx)),
+        Pane::Checkpoints => scrolling_ui(ui, pane, |ui| train::checkpoints::checkpoints_ui(ui, ctx)),
+        Pane::Differences => scrolling_ui(ui, pane, |ui| train::differences::differences_ui(ui, ctx)),
     }
 }
 
@@ -78,7 +86,7 @@ pub mod heights {
 
 /// Draws all panes and follows what is done to the places where they lie.
 pub fn layout_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
-    let mut layout = ctx.session.layout.clone();
+    let mut layout = ctx.session.layouts.of(ctx.session.workspace).clone();
     let room = ui.available_rect_before_wrap();
     layout.fit(room.size(), &|pane| heights::of(ui, pane));
     let before = layout.clone();
@@ -209,6 +217,7 @@ impl Pane {
         match self {
             Self::Photo => Scope::Query,
             Self::Match => Scope::Plan,
+            _ if self.workspace() == Workspace::Train => Scope::Everywhere,
             _ => Scope::Results,
         }
     }

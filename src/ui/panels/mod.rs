@@ -24,6 +24,7 @@ pub mod shortcuts;
 pub mod status_bar;
 pub mod study;
 pub mod top_bar;
+pub mod train;
 pub mod views;
 pub mod welcome;
 pub mod why;

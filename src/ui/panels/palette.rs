@@ -11,7 +11,7 @@ use crate::ui::desk::{Desk, Palette};
 use crate::ui::fonts::icon;
 use crate::ui::fuzzy;
 use crate::ui::keys::Scope;
-use crate::ui::layout::Pane;
+use crate::ui::layout::{Pane, Workspace};
 use crate::ui::shelf::ShelfCommand;
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::{clipped_text, dim_label, icon_text, keycap, keycap_width};
@@ -70,13 +70,18 @@ pub fn unavailable(action: Action, ctx: &Ctx<'_>) -> Option<&'static str> {
         Action::Train if ctx.activity.training.is_some() => Some("training is under way"),
         Action::Train => missing(session.labels.untrained > 0, "there is no correction to train on"),
         Action::StopTraining => missing(ctx.activity.training.is_some(), "no training is under way"),
-        Action::RestoreLayout => missing(session.saved_layout.is_some(), "no layout was saved yet"),
+        Action::RestoreLayout => missing(session.saved_layouts.is_some(), "no layout was saved yet"),
         Action::EarlierSearch => missing(session.desk.past.step(-1).is_some(), "there is no earlier search"),
         Action::LaterSearch => missing(session.desk.past.step(1).is_some(), "there is no later search"),
         Action::RefreshGallery | Action::StopIndexing | Action::ReadList | Action::SkippedReport => {
             missing(session.gallery.state.is_some(), "no folder of product photos is open")
         }
+        Action::Show(workspace) if workspace == session.workspace => Some("it is in sight"),
+        Action::Run(action) => super::train::unavailable(action, ctx),
         Action::SavePlan => missing(query.is_some_and(|query| query.plan.is_some()), "no plan is shown"),
+        _ if action.scope() != Scope::Everywhere && session.workspace != Workspace::Explore => {
+            Some("results are not in sight")
+        }
         _ if action.scope() != Scope::Everywhere => missing(query.is_some(), "no photo is open"),
         _ => None,
     }
@@ -122,7 +127,7 @@ fn projects(_: &egui::Context, ctx: &Ctx<'_>, items: &mut Vec<Item>) {
 
 fn panes(_: &egui::Context, ctx: &Ctx<'_>, items: &mut Vec<Item>) {
     for pane in Pane::ALL {
-        if ctx.session.layout.beside(pane).len() > 1 {
+        if ctx.session.layouts.of(pane.workspace()).beside(pane).len() > 1 {
             let text = format!("Show {}", pane.name().to_lowercase());
             items.push(Item::new(text, "Pane", icon::GRID, Command::ShowPane(pane)));
         }

@@ -121,7 +121,7 @@ fn general_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     row_ui(ui, ctx, "Layout", |ui| {
         ui.horizontal_wrapped(|ui| {
             for action in [Action::SaveLayout, Action::RestoreLayout, Action::ResetLayout] {
-                let enabled = action != Action::RestoreLayout || ctx.session.saved_layout.is_some();
+                let enabled = action != Action::RestoreLayout || ctx.session.saved_layouts.is_some();
                 sent(ui, ctx, action, PushButton::new(action.entry().name).enabled(enabled).look(Look::Plain));
             }
         });

@@ -54,7 +54,13 @@ fn doing(ctx: &Ctx<'_>) -> Option<String> {
     if let Some(work) = &ctx.activity.preparing {
         return Some(format!("{}: {:.0} %", work.what, 100.0 * work.fraction()));
     }
-    ctx.activity.searching.then(|| "Searching…".to_owned())
+    if ctx.activity.searching {
+        return Some("Searching…".to_owned());
+    }
+    if let Some(promoting) = &ctx.activity.promoting {
+        return Some(format!("Promoting {}: {}", promoting.run, promoting.what.to_lowercase()));
+    }
+    ctx.activity.live.as_ref().map(|live| super::train::run::status_words(live))
 }
 
 /// "Search 84 ms: decode 6, encode 41, global 3, structural 34".

@@ -7,10 +7,11 @@ use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::desk::Desk;
 use crate::ui::fonts::icon;
+use crate::ui::layout::Workspace;
 use crate::ui::state::ProjectState;
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::button::{Look, PushButton, action_icon, pressable, sent};
-use crate::ui::widgets::{described, dim_label, focus_ring, icon_text, keycap, keycap_width};
+use crate::ui::widgets::{dim_label, focus_ring, icon_text, keycap, keycap_width};
 
 use super::palette::unavailable;
 
@@ -20,8 +21,8 @@ pub fn top_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     Panel::top("top bar").exact_size(size::TOP_BAR).frame(frame).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             ui.label(RichText::new("Seamline").font(tokens::title()).color(tokens.text));
-            ui.add_space(space::L);
-            tab_ui(ui, ctx, "Explore");
+            ui.add_space(space::XS);
+            tabs_ui(ui, ctx);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 action_icon(ui, ctx, Action::Preferences, true);
                 let theme = if tokens.dark { icon::SUN } else { icon::MOON };
@@ -39,15 +40,46 @@ pub fn top_bar_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     });
 }
 
-/// The workspace that is shown; others come when they exist.
-fn tab_ui(ui: &mut Ui, ctx: &Ctx<'_>, name: &str) {
-    let galley = ui.painter().layout_no_wrap(name.to_owned(), tokens::body(), ctx.tokens.text);
-    let (_, space) = ui.allocate_space(egui::vec2(galley.size().x, size::TOP_BAR));
-    described(ui, space, ("tab", name), egui::Role::Tab, name);
-    ui.painter().galley(space.center() - galley.size() / 2.0, galley, ctx.tokens.text);
-    let line =
-        Rect::from_min_max(egui::pos2(space.left() - 2.0, space.bottom() - 2.0), space.max + egui::vec2(2.0, 0.0));
-    ui.painter().rect_filled(line, 0, ctx.tokens.accent);
+/// One tab for each workspace.
+fn tabs_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let spacing = std::mem::take(&mut ui.spacing_mut().item_spacing.x);
+    for workspace in Workspace::ALL {
+        let action = Action::Show(workspace);
+        let on = ctx.session.workspace == workspace;
+        let color = if on { ctx.tokens.text } else { ctx.tokens.dim };
+        let galley = ui.painter().layout_no_wrap(workspace.name().to_owned(), tokens::body(), color);
+        // Work that goes on out of sight.
+        let busy = workspace == Workspace::Train && !on && ctx.activity.live.is_some();
+        let dot = if busy { size::DOT + space::XS } else { 0.0 };
+        let width = galley.size().x + dot + 2.0 * space::M;
+        let (rect, response) = ui.allocate_exact_size(egui::vec2(width, size::TOP_BAR), egui::Sense::click());
+        response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, on, workspace.name()));
+        if response.hovered() && !on {
+            ui.painter().rect_filled(rect.shrink2(egui::vec2(2.0, 8.0)), radius::CONTROL, ctx.tokens.chip);
+        }
+        let text = egui::pos2(rect.left() + space::M, rect.center().y - galley.size().y / 2.0);
+        let end = text.x + galley.size().x;
+        ui.painter().galley(text, galley, color);
+        if busy {
+            let at = egui::pos2(end + space::XS + size::DOT / 2.0, rect.center().y);
+            ui.painter().circle_filled(at, size::DOT / 2.0, ctx.tokens.accent);
+        }
+        if on {
+            let line = Rect::from_min_max(
+                egui::pos2(rect.left() + space::M - 2.0, rect.bottom() - size::RING),
+                egui::pos2(rect.right() - space::M + 2.0, rect.bottom()),
+            );
+            ui.painter().rect_filled(line, 0, ctx.tokens.accent);
+        }
+        if response.has_focus() {
+            focus_ring(ui.painter(), ctx.tokens, rect.shrink2(egui::vec2(3.0, 8.0)), radius::CONTROL);
+        }
+        let hover = action.hover_text(ui.ctx());
+        if response.on_hover_text(if busy { format!("{hover}; a run is under way") } else { hover }).clicked() && !on {
+            ctx.act(action);
+        }
+    }
+    ui.spacing_mut().item_spacing.x = spacing;
 }
 
 /// Looks like a field and opens the palette.

@@ -14,6 +14,8 @@ pub enum Look {
     Plain,
     /// No ground until the pointer is there.
     Ghost,
+    /// No ground, in the accent: one of many such in a table.
+    Link,
     /// The one thing to do here.
     Filled,
 }
@@ -103,6 +105,7 @@ impl<'a> PushButton<'a> {
             }
             (_, true) => (tokens.accent_soft, tokens.accent),
             (Look::Plain, false) => (if hot { tokens.chip_hover } else { tokens.chip }, tokens.text),
+            (Look::Link, false) => (if hot { tokens.accent_soft } else { Color32::TRANSPARENT }, tokens.accent),
             (Look::Ghost, false) => (if hot { tokens.chip_hover } else { Color32::TRANSPARENT }, tokens.text),
         };
         if self.enabled { (fill, text) } else { (fill.gamma_multiply(0.6), text.gamma_multiply(0.42)) }

@@ -3,6 +3,7 @@
 
 pub mod button;
 pub mod cell_board;
+pub mod chart;
 pub mod crop_box;
 pub mod curve_plot;
 pub mod legend;

@@ -1,0 +1,210 @@
+//! A run of a recipe from the window's point of view: begun, looked at, held, stopped, gone on with, promoted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Machine, Window, street};
+use crate::domain::{CheckpointId, RunId};
+use crate::jobs::{
+    Backend, DeviceChoice, Event, FailureOf, LiveRun, Phase, QueryPhoto, Request, RunState, RunSummary, StartFrom,
+    TrainingData, TrainingEvent, TrainingRequest, TrainingStart,
+};
+
+/// Small enough for a test, long enough to be held in the middle.
+fn recipe(epochs: usize) -> String {
+    format!(
+        "name = \"tiny\"\n[model]\nwidth = 4\ndim = 8\ninput_size = 32\n[data]\ntrain_size = 32\nlarge_size = 32\n\
+         products = 2\nkinds = 2\nphotos = 2\n[schedule]\nepochs = {epochs}\nwarmup_epochs = 0.5\n\
+         [run]\nvalidate_epochs = 1\ncheckpoint_epochs = 1\nkeep = 3\n"
+    )
+}
+
+fn start(window: &mut Window, recipe: String) {
+    window.ask(Request::Training(TrainingRequest::Start(TrainingStart {
+        recipe,
+        data: TrainingData::Project,
+        from: StartFrom::Random,
+        device: DeviceChoice::Auto,
+    })));
+}
+
+fn started(window: &mut Window) -> RunId {
+    window.wait(|event| match event {
+        Event::Training(TrainingEvent::Started { run }) => Some(run.clone()),
+        Event::Failed(failure) => panic!("{failure:?}"),
+        _ => None,
+    })
+}
+
+/// The end: whether it finished, and at which step.
+fn ended(window: &mut Window) -> (bool, usize, usize) {
+    window.wait(|event| match event {
+        Event::Training(TrainingEvent::Ended(end)) => Some((end.finished, end.step, end.steps)),
+        Event::Failed(failure) => panic!("{failure:?}"),
+        _ => None,
+    })
+}
+
+/// The next list of runs for which `fits` holds.
+fn runs(window: &mut Window, fits: impl Fn(&[RunSummary]) -> bool) -> Arc<Vec<RunSummary>> {
+    window.wait(|event| match event {
+        Event::Training(TrainingEvent::Runs(runs)) if fits(runs) => Some(Arc::clone(runs)),
+        Event::Failed(failure) => panic!("{failure:?}"),
+        _ => None,
+    })
+}
+
+/// Looks at what goes on until it is so.
+fn until(window: &mut Window, fits: impl Fn(Option<&LiveRun>) -> bool) -> Option<Arc<LiveRun>> {
+    let begun = Instant::now();
+    loop {
+        while let Some(event) = window.workers.try_next() {
+            window.seen.push(event);
+        }
+        let live = window.workers.activity().live;
+        if fits(live.as_deref()) {
+            return live;
+        }
+        assert!(begun.elapsed() < super::PATIENCE, "it never came: {live:?}");
+        let _ = window.wakes.recv_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_run_is_watched_to_its_end_and_its_best_checkpoint_searches() {
+    let machine = Machine::with_sample();
+    let mut window = machine.start();
+    window.open(None);
+    window.ask(Request::Training(TrainingRequest::Watch(true)));
+    window.ask(Request::Training(TrainingRequest::List));
+    let data = window.wait(|event| match event {
+        Event::Training(TrainingEvent::Data(data)) => Some(Arc::clone(data)),
+        _ => None,
+    });
+    assert_eq!((data.len(), data[0].data, data[0].problem.as_ref()), (1, TrainingData::Project, None));
+    assert!(data[0].products >= 2 && data[0].street > 0 && data[0].shop > 0);
+    start(&mut window, recipe(2));
+    // A second press while it is under way begins nothing.
+    start(&mut window, recipe(1));
+    assert_eq!(started(&mut window), RunId::new("tiny"));
+    let live = until(&mut window, |live| live.is_none_or(|live| live.glance.is_some()));
+    if let Some(live) = live {
+        let health = live.health.as_ref().expect("pictures come with health");
+        assert!(!health.layers.is_empty() && live.photos > 0 && live.steps > 0);
+    }
+    let (finished, step, steps) = ended(&mut window);
+    assert!(finished && step == steps && steps > 0);
+    let list = runs(&mut window, |runs| runs.iter().all(|run| run.state == RunState::Finished));
+    let [run] = &list[..] else { panic!("one run: {list:?}") };
+    assert_eq!((run.run.as_str(), run.step, run.epochs), ("tiny", steps, 2));
+    assert_eq!(run.settings["schedule.epochs"], "2");
+    let last = run.checkpoints.last().unwrap();
+    assert_eq!((last.step, last.epoch, last.promoted.clone()), (steps, 2, None));
+    assert!(run.checkpoints.iter().filter(|kept| kept.best).count() <= 1);
+    assert_eq!(window.workers.activity().live, None);
+
+    window.ask(Request::Training(TrainingRequest::Curves { run: run.run.clone() }));
+    let curves = window.wait(|event| match event {
+        Event::Training(TrainingEvent::Curves { run, curves }) if run.as_str() == "tiny" => Some(Arc::clone(curves)),
+        _ => None,
+    });
+    assert_eq!(curves.get("loss total").unwrap().points().count(), steps);
+
+    // Until the new index is there, the present one answers.
+    window.ask(Request::Training(TrainingRequest::Promote { run: run.run.clone(), step: last.step }));
+    let query = window.search(1, QueryPhoto::Project(street(0)));
+    let before = window.wait(|event| match event {
+        Event::Ranked { query: of, ranking, .. } if *of == query => Some(ranking.checkpoint.clone()),
+        Event::Failed(failure) => panic!("{failure:?}"),
+        _ => None,
+    });
+    let promotion = window.wait(|event| match event {
+        Event::Training(TrainingEvent::Promoted(promotion)) => Some(Arc::clone(promotion)),
+        Event::Failed(failure) => panic!("{failure:?}"),
+        _ => None,
+    });
+    let after = promotion.after.checkpoint.clone();
+    assert!(promotion.before.checkpoint == machine.model && after != machine.model);
+    assert!(before == machine.model || before == after);
+    assert_eq!(promotion.after.recall_at_1, promotion.recall_after.map(|recall| recall[0]));
+    let summary = window.wait(|event| match event {
+        Event::ProjectOpened(summary) if summary.model.checkpoint == after => Some(Arc::clone(summary)),
+        _ => None,
+    });
+    assert_eq!(summary.models.len(), 2, "the former model stays in the list");
+    let promoted = |runs: &[RunSummary]| -> Option<CheckpointId> { runs.first()?.checkpoints.last()?.promoted.clone() };
+    let list = runs(&mut window, |runs| promoted(runs).is_some());
+    assert_eq!(promoted(&list), Some(after.clone()));
+    drop(window);
+    assert_eq!(machine.start().open(None).model.checkpoint, after, "it is the project's from now on");
+}
+
+#[test]
+fn a_held_run_makes_no_step_and_a_stopped_one_goes_on_to_the_same_end() {
+    let machine = Machine::with_sample();
+    let mut window = machine.start();
+    window.open(None);
+    start(&mut window, recipe(400));
+    let run = started(&mut window);
+    until(&mut window, |live| live.is_some_and(|live| live.step >= 2));
+    window.ask(Request::Training(TrainingRequest::Pause(true)));
+    let phase = window.workers.activity().live.map(|live| live.phase);
+    assert!(matches!(phase, Some(Phase::Pausing | Phase::Paused)), "it says so at once: {phase:?}");
+    let held = until(&mut window, |live| live.is_some_and(|live| live.phase == Phase::Paused)).unwrap();
+    // A search is answered, and a checkpoint searches, while the run is held.
+    window.search(1, QueryPhoto::Project(street(0)));
+    window.wait(|event| matches!(event, Event::Ranked { .. }).then_some(()));
+    window.ask(Request::Training(TrainingRequest::Promote { run: run.clone(), step: 0 }));
+    window.wait(|event| match event {
+        Event::Training(TrainingEvent::Promoted(_)) => Some(()),
+        Event::Failed(failure) => panic!("{failure:?}"),
+        _ => None,
+    });
+    let still = window.workers.activity().live.unwrap();
+    assert_eq!((still.phase, still.step), (Phase::Paused, held.step));
+    window.ask(Request::Training(TrainingRequest::Pause(false)));
+    until(&mut window, |live| live.is_some_and(|live| live.step > held.step));
+    window.ask(Request::StopTraining);
+    let (finished, step, steps) = ended(&mut window);
+    assert!(!finished && step > held.step && step < steps);
+    runs(&mut window, |runs| runs.first().is_some_and(|run| run.state == RunState::Stopped && run.step == step));
+
+    // The window is closed in the middle of the next sitting; nothing that was learnt is lost.
+    let resume = TrainingRequest::Resume { run: run.clone(), data: TrainingData::Project, device: DeviceChoice::Auto };
+    window.ask(Request::Training(resume));
+    assert_eq!(started(&mut window), run);
+    until(&mut window, |live| live.is_some_and(|live| live.step >= step + 2));
+    drop(window);
+    let mut window = machine.start();
+    window.open(None);
+    window.ask(Request::Training(TrainingRequest::List));
+    let list = runs(&mut window, |runs| !runs.is_empty());
+    assert_eq!(list[0].state, RunState::Stopped, "it ended with a word");
+    assert!(list[0].checkpoints.last().is_some_and(|kept| kept.step >= step + 2));
+}
+
+#[test]
+fn what_cannot_be_trained_or_promoted_is_said_in_one_sentence() {
+    let machine = Machine::with_sample();
+    let mut window = machine.start();
+    window.open(None);
+    let failure = |window: &mut Window, of: FailureOf| {
+        window.wait(|event| match event {
+            Event::Failed(failure) if failure.of == of => Some(failure.sentence.clone()),
+            _ => None,
+        })
+    };
+    start(&mut window, "[schedule]\nepochs = 0\n".to_owned());
+    assert!(failure(&mut window, FailureOf::Training).contains("schedule.epochs"));
+    assert_eq!(window.workers.activity().training, None, "another can be begun");
+    let promote = TrainingRequest::Promote { run: "nothing".into(), step: 7 };
+    window.ask(Request::Training(promote));
+    assert!(failure(&mut window, FailureOf::Promotion).contains("no longer kept"));
+    assert_eq!(window.workers.activity().promoting, None);
+    let resume =
+        TrainingRequest::Resume { run: "nothing".into(), data: TrainingData::Project, device: DeviceChoice::Cpu };
+    window.ask(Request::Training(resume));
+    assert!(failure(&mut window, FailureOf::Training).contains("recipe"));
+    window.ask(Request::Training(TrainingRequest::Read { path: "/nowhere/r.toml".into() }));
+    assert!(failure(&mut window, FailureOf::Recipe).contains("read the recipe"));
+}
