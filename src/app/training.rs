@@ -27,7 +27,9 @@ impl App {
 
     pub(super) fn act_on_run(&mut self, action: TrainAction) {
         match action {
-            TrainAction::Start => self.start_training(),
+            // Nothing is begun that is not in sight.
+            TrainAction::Start if self.session.workspace == Workspace::Train => self.start_training(),
+            TrainAction::Start => self.show_workspace(Workspace::Train),
             TrainAction::Pause => {
                 let phase = self.backend.activity().live.as_ref().map(|live| live.phase);
                 match phase {

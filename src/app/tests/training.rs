@@ -100,6 +100,10 @@ fn workspaces_are_switched_by_tab_key_and_palette_and_each_keeps_what_it_shows()
     stage.press_with(Modifiers::COMMAND, Key::Num2);
     stage.drop_file("/tmp/street/bus.jpg");
     assert_eq!(stage.harness.state().session().workspace, Workspace::Explore, "a photo is searched in Explore");
+    stage.asked();
+    stage.press(Key::F8);
+    assert_eq!(stage.harness.state().session().workspace, Workspace::Train, "nothing is begun out of sight");
+    assert!(!training(&stage).iter().any(|request| matches!(request, TrainingRequest::Start(_))));
 }
 
 trait Selected {

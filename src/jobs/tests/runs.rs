@@ -208,3 +208,42 @@ fn what_cannot_be_trained_or_promoted_is_said_in_one_sentence() {
     window.ask(Request::Training(TrainingRequest::Read { path: "/nowhere/r.toml".into() }));
     assert!(failure(&mut window, FailureOf::Recipe).contains("read the recipe"));
 }
+
+/// A real run in the real window, looked at by a person: `SEAMLINE_SHOTS=FOLDER` says where to.
+#[test]
+fn pictures_of_a_real_run_are_drawn_without_a_fault() {
+    use egui::{Key, Modifiers, Theme, Vec2};
+
+    use crate::app::tests::stage::Staged;
+    use crate::jobs::Activity;
+
+    let Some(folder) = std::env::var_os("SEAMLINE_SHOTS").map(std::path::PathBuf::from) else { return };
+    let machine = Machine::new();
+    let spec = crate::synth::SampleSpec { products: 48, seed: 3, long_side: 220 };
+    crate::synth::write_sample(&machine.sample(), &spec, &crate::domain::StopFlag::new(), &|_| {}).unwrap();
+    let mut window = machine.start();
+    let summary = window.open(None);
+    window.ask(Request::Training(TrainingRequest::Watch(true)));
+    let text =
+        recipe(8).replace("= 32", "= 64").replace("products = 2", "products = 8").replace("photos = 2", "photos = 4");
+    start(&mut window, text);
+    started(&mut window);
+    let shown = until(&mut window, |live| {
+        live.is_none_or(|live| live.epoch >= 6 && live.glance.as_ref().is_some_and(|glance| glance.step > 20))
+    });
+    let shown = shown.expect("the run still goes on");
+    let list = runs(&mut window, |runs| runs.first().is_some_and(|run| run.recall_at_1.is_some()));
+    window.ask(Request::StopTraining);
+    ended(&mut window);
+    for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
+        let mut stage = Staged::with(Vec2::new(1280.0, 800.0), theme, true);
+        stage.tell(Event::ProjectOpened(Arc::clone(&summary)));
+        stage.press_with(Modifiers::COMMAND, Key::Num2);
+        stage.tell(Event::Training(TrainingEvent::Runs(Arc::clone(&list))));
+        stage.tell(Event::Training(TrainingEvent::Started { run: shown.run.clone() }));
+        stage.doing(Activity { live: Some(Arc::clone(&shown)), ..Activity::default() });
+        stage.harness.render().unwrap().save(folder.join(format!("E-real-{name}.png"))).unwrap();
+        stage.obey(crate::ui::Command::ShowPane(crate::ui::layout::Pane::Layers));
+        stage.harness.render().unwrap().save(folder.join(format!("E-real-layers-{name}.png"))).unwrap();
+    }
+}

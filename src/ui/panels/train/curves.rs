@@ -155,7 +155,7 @@ pub fn curves_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let room = ui.available_height();
     // All of them where they fit; else as many rows as can be read.
     let fitting = |rows: usize| (room - gap * (rows - 1) as f32) / rows as f32;
-    let height = (1..=rows).rev().map(fitting).find(|height| *height >= 168.0).unwrap_or(168.0).min(520.0).floor();
+    let height = (1..=rows).rev().map(fitting).find(|height| *height >= 168.0).unwrap_or(168.0).min(640.0).floor();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(gap);
         for row in KINDS.chunks(columns) {

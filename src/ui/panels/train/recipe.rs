@@ -289,10 +289,10 @@ fn told_ui(ui: &mut Ui, ctx: &Ctx<'_>, run: &str, settings: Option<&std::collect
         small(ui, ctx, format!("Reading the recipe of {run}…"));
         return;
     };
-    for (section, fields) in SECTIONS.iter().skip(1) {
+    for (_, fields) in SECTIONS.iter().skip(1) {
         let known: Vec<&Field> = fields.iter().filter(|field| settings.contains_key(field.setting)).collect();
         // What is turned off is not worth a line.
-        let on = |field: &&&Field| *section != "Losses" || settings[field.setting] != "0.0";
+        let on = |field: &&&Field| !["0", "0.0", "false"].contains(&settings[field.setting].as_str());
         for field in known.iter().filter(on) {
             fact_ui(ui, ctx, field.name, &plain(&settings[field.setting]), &hover(field, None));
         }
