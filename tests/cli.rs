@@ -328,6 +328,40 @@ fn a_bench_prints_a_median() {
 }
 
 #[test]
+fn a_sample_s_outfits_are_written_and_a_model_is_measured_on_outfits() {
+    let project = project();
+    let none = sentence(&seamline(&["outfits", "--project", project]), 1);
+    assert!(none.contains("this project has no outfits") && none.contains("--write"), "{none}");
+    let dir = data_folder().join("outfits").to_string_lossy().into_owned();
+    let written = json(&seamline(&["outfits", "--project", project, "--dir", &dir, "--write", "--json"]));
+    assert!(written["outfits"]["train"].as_u64().unwrap() > 3, "{written}");
+    // Too few products of a kind to ask about.
+    let few = sentence(&seamline(&["outfits", "--project", project, "--dir", &dir, "--split", "train"]), 1);
+    assert!(few.contains("no blank is to be filled in"), "{few}");
+
+    let by_hand = data_folder().join("by-hand");
+    std::fs::create_dir_all(&by_hand).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(by_hand.join(name), text).unwrap();
+    let set = |id: &str, items: [usize; 3]| {
+        let items: Vec<String> =
+            items.iter().zip(1..).map(|(n, i)| format!("{{\"item_id\":\"p{n:04}\",\"index\":{i}}}")).collect();
+        format!("{{\"set_id\":\"{id}\",\"items\":[{}]}}", items.join(","))
+    };
+    write("test.json", &format!("[{},{}]", set("a", [0, 1, 2]), set("b", [3, 4, 5])));
+    write("compatibility_test.txt", "1 a_1 a_2 a_3\n0 b_1 b_2 b_3\n");
+    write("fill_in_blank_test.json", r#"[{"question":["a_1","a_2"],"answers":["b_3","a_3"],"blank_position":3}]"#);
+    let by_hand = by_hand.to_string_lossy().into_owned();
+    let measured = json(&seamline(&["outfits", "--project", project, "--dir", &by_hand, "--json"]));
+    assert_eq!((measured["items"].as_u64(), measured["left_out"].as_u64()), (Some(6), Some(0)));
+    let (auc, fill) = (&measured["scores"]["auc"], &measured["scores"]["fill_in_blank"]);
+    assert!([0.0, 1.0].contains(&auc.as_f64().unwrap()) && [0.0, 1.0].contains(&fill.as_f64().unwrap()), "{measured}");
+    // By the other convention the other answer is right.
+    let first = ["outfits", "--project", project, "--dir", &by_hand, "--right", "first", "--json"];
+    let other = json(&seamline(&first))["scores"]["fill_in_blank"].as_f64().unwrap();
+    assert_eq!(other + fill.as_f64().unwrap(), 1.0);
+}
+
+#[test]
 fn where_there_is_no_display_the_main_job_is_done_on_the_terminal() {
     let done = Command::new(env!("CARGO_BIN_EXE_seamline"))
         .args(["--project", project()])

@@ -10,9 +10,11 @@ mod import;
 mod index;
 mod models;
 mod options;
+mod outfits;
 mod output;
 mod picture;
 mod plan;
+mod runs;
 mod sample;
 mod search;
 mod session;
@@ -59,6 +61,10 @@ enum Command {
     Transport(transport::Arguments),
     /// Train a model on a project
     Train(train::Arguments),
+    /// List the training runs of a project and compare them
+    Runs(runs::Arguments),
+    /// Measure how well a model knows what is worn together, or write the sample's outfits
+    Outfits(outfits::Arguments),
     /// List the models that ship and those of a project
     Models(models::Arguments),
     /// Print the pooled backbone vector of photos
@@ -84,6 +90,8 @@ pub fn main() -> ExitCode {
         Some(Command::Evidence(arguments)) => evidence::run(&arguments, &mut output),
         Some(Command::Transport(arguments)) => transport::run(&arguments, &mut output),
         Some(Command::Train(arguments)) => train::run(&arguments, &mut output),
+        Some(Command::Runs(arguments)) => runs::run(&arguments, &mut output),
+        Some(Command::Outfits(arguments)) => outfits::run(&arguments, &mut output),
         Some(Command::Models(arguments)) => models::run(&arguments, &mut output),
         Some(Command::Embed(arguments)) => embed::run(&arguments, &mut output),
         Some(Command::Bench(arguments)) => bench::run(&arguments, &mut output),

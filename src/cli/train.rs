@@ -85,19 +85,85 @@ impl StepLine {
     fn show(&self, progress: &TrainProgress, output: &mut Output) {
         let left = progress.seconds_left.map_or(String::new(), |s| format!(", {} left", clock_of(s)));
         let text = format!("loss {:.3}, {:.0} images/s{left}", progress.loss, progress.images_per_second);
+        self.tell(progress.step, progress.steps, text, output);
+    }
+
+    fn tell(&self, step: usize, steps: usize, text: String, output: &mut Output) {
         match &self.bar {
             Some(bar) => {
-                bar.set_length(progress.steps as u64);
-                bar.set_position(progress.step as u64);
+                bar.set_length(steps as u64);
+                bar.set_position(step as u64);
                 bar.set_message(text);
             }
-            None if progress.step == 1
-                || progress.step.is_multiple_of(Self::PLAIN_EVERY)
-                || progress.step == progress.steps =>
-            {
-                output.note(format!("step {} of {}: {text}", progress.step, progress.steps));
+            None if step == 1 || step.is_multiple_of(Self::PLAIN_EVERY) || step == steps => {
+                output.note(format!("step {step} of {steps}: {text}"));
             }
             None => {}
+        }
+    }
+
+    /// What a run says of itself; the same goes into its `events.jsonl`.
+    fn event(&self, event: &TrainEvent, output: &mut Output) {
+        match event {
+            TrainEvent::Started { photos, products, parameters, device, .. } => {
+                self.note(&format!("{photos} photos of {products} products, {parameters} weights, on {device}"), output)
+            }
+            TrainEvent::Reading { done, total } => match &self.bar {
+                Some(bar) => {
+                    bar.set_length(*total as u64);
+                    bar.set_position(*done as u64);
+                    bar.set_message("decoding photos");
+                }
+                None if done == total => output.note(format!("decoded {total} photos")),
+                None => {}
+            },
+            TrainEvent::Packed { photos, bytes, left_out, path, .. } => {
+                let rest = if *left_out > 0 {
+                    format!("; {left_out} more have no room there (data.pack_megabytes)")
+                } else {
+                    String::new()
+                };
+                let megabytes = bytes.div_ceil(1 << 20);
+                let text = format!("{photos} decoded photos in {megabytes} MB{rest}: {}", path.display());
+                self.note(&text, output);
+            }
+            TrainEvent::Step {
+                step,
+                steps,
+                loss,
+                rate,
+                images_per_second,
+                loaded_per_second,
+                waited_seconds,
+                seconds_left,
+                ..
+            } => {
+                let mut text = format!("loss {:.3}, rate {rate:.1e}, {images_per_second:.0} images/s", loss.total);
+                if *loaded_per_second > 0.0 {
+                    text.push_str(&format!(" (loading {loaded_per_second:.0}"));
+                    // Less than that is no wait that anyone could use.
+                    if *waited_seconds >= 0.01 {
+                        text.push_str(&format!(", waited {waited_seconds:.2} s"));
+                    }
+                    text.push(')');
+                }
+                if seconds_left.is_finite() {
+                    text.push_str(&format!(", {} left", clock_of(*seconds_left as f32)));
+                }
+                self.tell(*step, *steps, text, output);
+            }
+            TrainEvent::Epoch { epoch, loss, validation: Some(scores), .. } => self.note(
+                &format!(
+                    "epoch {epoch}: loss {:.3}, validation recall@1 {:.3}, @10 {:.3}, mAP {:.3}",
+                    loss.total, scores.recall_at_1, scores.recall_at_10, scores.mean_average_precision
+                ),
+                output,
+            ),
+            TrainEvent::Skipped { path, reason } => {
+                self.note(&format!("skipped: {reason}: {}", path.display()), output)
+            }
+            TrainEvent::Note { text } => self.note(text, output),
+            _ => {}
         }
     }
 
@@ -148,27 +214,12 @@ fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result
     let folder = project.paths().run(&run);
     let mut trainer = Trainer::new(&config, learn::dataset(&project)?, &folder, &start, info, &device)?;
     let line = StepLine::new();
-    let mut curve = learn::Curve::default();
-    let outcome = trainer.run(stop, &mut |event| {
-        if let Some(progress) = learn::progress_of(&event, &run, &mut curve) {
-            line.show(&progress, output);
-        }
-        match event {
-            TrainEvent::Epoch { epoch, loss, validation: Some(scores), .. } => line.note(
-                &format!(
-                    "epoch {epoch}: loss {:.3}, validation recall@1 {:.3}, @10 {:.3}, mAP {:.3}",
-                    loss.total, scores.recall_at_1, scores.recall_at_10, scores.mean_average_precision
-                ),
-                output,
-            ),
-            TrainEvent::Skipped { path, reason } => {
-                line.note(&format!("skipped: {reason}: {}", path.display()), output)
-            }
-            TrainEvent::Note { text } => line.note(&text, output),
-            _ => {}
-        }
-    })?;
+    trainer.keep_photos_in(&project.paths().photo_cache());
+    let outcome = trainer.run(stop, &mut |event| line.event(&event, output))?;
     line.finish();
+    if !outcome.skipped.is_empty() {
+        output.note(format!("{} photos could not be read and were left out", outcome.skipped.len()));
+    }
     if !outcome.finished {
         return output.line(format!(
             "Stopped at step {} of {}. To go on: seamline train --resume {run}{}",
@@ -177,7 +228,7 @@ fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result
             arguments.project.project.as_ref().map_or(String::new(), |dir| format!(" --project {}", dir.display()))
         ));
     }
-    publish(&project, &outcome.last, &run, arguments, stop, output)
+    publish(&project, &outcome.model, &run, arguments, stop, output)
 }
 
 /// Measures the finished model and puts it among the project's.

@@ -3,6 +3,9 @@
 //! The loader makes no thread. A trainer that wants the next batch while it computes calls
 //! `rayon::join(|| step(&now), || loader.batch(&next, epoch, step))`.
 
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +17,7 @@ use super::dataset::{Dataset, Item};
 use super::decode::decode_file;
 use super::fit;
 use super::ground::compared_part;
+use super::pack::{Pack, PackShape, Packed, Writer};
 use crate::domain::{CropRect, PhotoDomain, PhotoId, Progress, StopFlag};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,10 +60,13 @@ impl Batch {
 }
 
 /// A photo as it is kept: the garment with its surroundings, no larger than views need.
-struct Kept {
-    photo: RgbImage,
-    garment: CropRect,
+pub(super) struct Kept {
+    pub(super) photo: RgbImage,
+    pub(super) garment: CropRect,
 }
+
+/// Photos that are decoded before any of them is written.
+const TOGETHER: usize = 64;
 
 type Slot = OnceLock<Result<Arc<Kept>, String>>;
 
@@ -68,12 +75,13 @@ pub struct Loader {
     options: LoaderOptions,
     slots: Vec<Slot>,
     kept_bytes: AtomicU64,
+    pack: Option<Pack>,
 }
 
 impl Loader {
     pub fn new(dataset: Arc<Dataset>, options: LoaderOptions) -> Self {
         let slots = dataset.items.iter().map(|_| Slot::new()).collect();
-        Self { dataset, options, slots, kept_bytes: AtomicU64::new(0) }
+        Self { dataset, options, slots, kept_bytes: AtomicU64::new(0), pack: None }
     }
 
     pub fn dataset(&self) -> &Dataset {
@@ -92,6 +100,57 @@ impl Loader {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress { what: "Reading photos", done, total: indices.len() });
         });
+    }
+
+    /// Takes decoded photos from this file from now on. Where it is not there, or says nothing about some of these items,
+    /// it is written first, with what it holds already and those items, as far as the budget goes, in bytes. Calls
+    /// `progress` on this thread. A stop leaves the file as it was.
+    pub fn keep_in(
+        &mut self,
+        path: &Path,
+        among: &[usize],
+        budget: u64,
+        stop: &StopFlag,
+        progress: &mut dyn FnMut(Progress),
+    ) -> io::Result<Packed> {
+        let shape = PackShape { size: self.options.size, margin: self.options.augment.margin() };
+        let dataset = Arc::clone(&self.dataset);
+        let items = &dataset.items;
+        let old = Pack::open(path, shape, items);
+        let missing = old.as_ref().map_or_else(|| among.to_vec(), |pack| pack.unsettled(items, among, budget));
+        if let Some(pack) = old.as_ref().filter(|_| missing.is_empty()) {
+            let contents = pack.contents();
+            self.pack = old;
+            return Ok(contents);
+        }
+        let missing: BTreeSet<usize> = missing.into_iter().collect();
+        let held = |index: usize| old.as_ref().is_some_and(|pack| pack.holds(index));
+        let wanted: Vec<usize> = (0..items.len()).filter(|&index| missing.contains(&index) || held(index)).collect();
+        let mut writer = Writer::new(path, budget)?;
+        if let Some(old) = &old {
+            writer.carry_over(old);
+        }
+        for (chunk, indices) in wanted.chunks(TOGETHER).enumerate() {
+            if stop.is_stopped() {
+                self.pack = old;
+                return Ok(Packed::default());
+            }
+            let made: Vec<(Option<Kept>, bool)> = indices
+                .par_iter()
+                .map(|&index| match old.as_ref().and_then(|pack| pack.get(index)) {
+                    Some(kept) => (Some(kept), false),
+                    None => (self.read(&items[index]).ok(), true),
+                })
+                .collect();
+            for (&index, (kept, decoded)) in indices.iter().zip(&made) {
+                writer.add(&items[index], kept.as_ref(), *decoded)?;
+            }
+            let done = chunk * TOGETHER + indices.len();
+            progress(Progress { what: "Decoding photos", done, total: wanted.len() });
+        }
+        let packed = writer.finish(shape)?;
+        self.pack = Pack::open(path, shape, items);
+        Ok(packed)
     }
 
     /// Augmented views of these items, keyed by epoch and step.
@@ -156,6 +215,9 @@ impl Loader {
         let slot = &self.slots[index];
         if let Some(kept) = slot.get() {
             return kept.clone();
+        }
+        if let Some(kept) = self.pack.as_ref().and_then(|pack| pack.get(index)) {
+            return Ok(Arc::new(kept));
         }
         let kept = self.read(&self.dataset.items[index]).map(Arc::new);
         let bytes = kept.as_ref().map_or(0, |kept| kept.photo.as_raw().len() as u64);

@@ -17,6 +17,8 @@ mod icc;
 pub mod import;
 mod jpeg;
 pub mod loader;
+pub mod pack;
+pub mod polyvore;
 pub mod sampler;
 mod tiff_file;
 mod turn;
@@ -28,6 +30,7 @@ pub use error::{DatasetError, DecodeError};
 pub use fit::{check_crop, letterbox, pixels, resize_exact, shrink, to_chw};
 pub use ground::compared_part;
 pub use loader::{Batch, Loader, LoaderOptions};
+pub use pack::Packed;
 pub use sampler::{Sampler, SamplerConfig};
 pub use turn::turned;
 

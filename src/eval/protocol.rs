@@ -120,6 +120,27 @@ pub fn evaluate(
     Ok(Some(summarise(queries, gallery.len(), &lists, rerank.is_some(), skipped)))
 }
 
+/// Global vectors of photos, `None` for those that cannot be read, which are told with the reason.
+pub type Globals = (Vec<Option<Vec<f32>>>, Vec<(PhotoId, String)>);
+
+/// What a model makes of photos of one domain, each cropped as the index does; `None` where the stop flag ended it.
+pub fn global_vectors(
+    encoder: &Encoder,
+    items: &[EvalItem],
+    domain: PhotoDomain,
+    stop: &StopFlag,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Option<Globals>, EvalError> {
+    let mut skipped = Vec::new();
+    let told = |done| progress(Progress { what: "Measuring", done, total: items.len() });
+    let Some((features, kept)) = encode(encoder, items, domain, &mut skipped, stop, &told)? else { return Ok(None) };
+    let mut vectors = vec![None; items.len()];
+    for (place, item) in kept.into_iter().enumerate() {
+        vectors[item] = Some(features.global_of(place).to_vec());
+    }
+    Ok(Some((vectors, skipped)))
+}
+
 /// Relevance of a query's ranking before and after re-ranking, and how many right photos there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {

@@ -7,6 +7,7 @@ use super::evidence::EvidenceError;
 use super::types::{Failure, FailureOf};
 use crate::data::DecodeError;
 use crate::data::import::ImportError;
+use crate::data::polyvore::PolyvoreError;
 use crate::domain::{CheckpointId, PhotoId, QueryId};
 use crate::eval::EvalError;
 use crate::index::IndexError;
@@ -33,6 +34,8 @@ pub enum JobError {
     Measuring(Box<EvalError>),
     #[error(transparent)]
     Import(Box<ImportError>),
+    #[error(transparent)]
+    Outfits(#[from] PolyvoreError),
     #[error("there are no photos in this folder: {}", path.display())]
     NoPhotos { path: PathBuf },
     #[error("the folder holds no photos any more, so they are searched as they were indexed before: {}", path.display())]

@@ -25,6 +25,7 @@ pub mod learn;
 pub mod measure;
 pub mod models;
 pub mod open;
+pub mod outfits;
 pub mod past;
 mod promote;
 mod queries;

@@ -199,6 +199,7 @@ impl Desk<'_> {
         let outcome = in_pool(|| -> Result<Outcome, JobError> {
             let mut trainer = Trainer::new(&config, dataset, &folder, &start, info, &device)?;
             trainer.watched_by(Arc::clone(&shared.watch));
+            trainer.keep_photos_in(&opened.paths.photo_cache());
             let mut sink = |event: TrainEvent| {
                 live.take(&event);
                 let told = match &event {

@@ -175,8 +175,20 @@ impl Backbone {
 
     /// The map after the first `stages` stages.
     pub(super) fn features_after(&self, x: &Tensor, stages: usize, mode: Mode) -> Result<Tensor> {
-        let stem = self.pool.forward(&self.stem.forward_relu(x, None, mode)?)?;
-        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(&y, mode))
+        (0..=stages).try_fold(x.clone(), |y, piece| self.piece(piece, &y, mode))
+    }
+
+    /// Pieces that a pass can be cut into: the stem, then the stages.
+    pub fn pieces(&self) -> usize {
+        1 + self.stages.len()
+    }
+
+    /// One piece, on what the piece before it gave; the first one takes images.
+    pub fn piece(&self, piece: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        match piece.checked_sub(1) {
+            None => self.pool.forward(&self.stem.forward_relu(x, None, mode)?),
+            Some(stage) => self.stages[stage].iter().try_fold(x.clone(), |y, block| block.forward(&y, mode)),
+        }
     }
 
     pub fn out_channels(&self) -> usize {

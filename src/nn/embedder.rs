@@ -177,8 +177,23 @@ impl Embedder {
 
     /// [`Self::forward`] of photos whose kinds are known, which decides their projections where there are several.
     pub fn forward_as(&self, x: &Tensor, mode: Mode, kinds: Option<&[Option<usize>]>) -> Result<EmbedderOutput> {
+        self.embed_map(&self.features(x, mode)?, mode, kinds)
+    }
+
+    /// Pieces of the backbone that a pass can be cut into.
+    pub fn pieces(&self) -> usize {
+        self.backbone.pieces()
+    }
+
+    /// One piece of the backbone on what the piece before it gave; the first one takes images.
+    pub fn piece(&self, piece: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.backbone.piece(piece, x, mode)
+    }
+
+    /// What the losses need, from the last map `[N, C, h, w]`.
+    pub fn embed_map(&self, map: &Tensor, mode: Mode, kinds: Option<&[Option<usize>]>) -> Result<EmbedderOutput> {
         let key = self.params.seed() ^ self.step.load(Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let out = self.head.forward(&self.features(x, mode)?, mode, kinds, key)?;
+        let out = self.head.forward(map, mode, kinds, key)?;
         Ok(EmbedderOutput { cells: out.cells, global: out.global, logits: out.logits })
     }
 

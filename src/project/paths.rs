@@ -70,6 +70,11 @@ impl Paths {
         self.models().join(name)
     }
 
+    /// Decoded photos, which training can make again.
+    pub fn photo_cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }

@@ -20,6 +20,7 @@ mod person;
 mod scene;
 mod shop;
 mod street;
+mod style;
 mod surface;
 mod texture;
 mod truth;
@@ -39,6 +40,7 @@ use street::{Conditions, Worn};
 use texture::Drawn;
 use warp::Canvas;
 
+pub use style::{Outfit, outfits};
 pub use write::{MANIFEST, SampleReport, SynthError, manifest, write_sample};
 
 /// Version of the drawing; a sample made by another version is made again.

@@ -205,7 +205,18 @@ pub fn fine_tune(
             let seconds_left = begun.elapsed().as_secs_f64() / done as f64 * (steps - done) as f64;
             let rate = schedule.rate(done - 1);
             let (step, epoch) = (done, 1);
-            tell(TrainEvent::Step { step, steps, epoch, loss, rate, gradient_norm, images_per_second, seconds_left });
+            tell(TrainEvent::Step {
+                step,
+                steps,
+                epoch,
+                loss,
+                rate,
+                gradient_norm,
+                images_per_second,
+                loaded_per_second: 0.0,
+                waited_seconds: 0.0,
+                seconds_left,
+            });
         }
     }
     let finished = done == steps;

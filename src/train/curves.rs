@@ -127,6 +127,8 @@ mod tests {
             rate: 1e-3,
             gradient_norm: 2.0,
             images_per_second: 64.0,
+            loaded_per_second: 0.0,
+            waited_seconds: 0.0,
             seconds_left: 9.0,
         }
     }

@@ -43,6 +43,12 @@ pub enum TrainEvent {
         rate: f64,
         gradient_norm: f64,
         images_per_second: f64,
+        /// At which the next batch was made meanwhile; 0 for the last one of an epoch.
+        #[serde(default)]
+        loaded_per_second: f64,
+        /// For which the step waited for it.
+        #[serde(default)]
+        waited_seconds: f64,
         seconds_left: f64,
     },
     Epoch {
@@ -55,6 +61,22 @@ pub enum TrainEvent {
     },
     Checkpoint {
         step: usize,
+        path: PathBuf,
+    },
+    /// Photos are decoded before the first step; not written down.
+    #[serde(skip)]
+    Reading {
+        done: usize,
+        total: usize,
+    },
+    /// Decoded photos lie in a file.
+    Packed {
+        photos: usize,
+        bytes: u64,
+        /// Of these, decoded just now.
+        decoded: usize,
+        /// Photos that there was no room for.
+        left_out: usize,
         path: PathBuf,
     },
     /// A photo that cannot be read; the run goes on without it.
@@ -87,6 +109,8 @@ pub struct Outcome {
     pub steps: usize,
     /// The folder of the newest checkpoint.
     pub last: PathBuf,
+    /// The folder of the checkpoint that the recipe makes the model: the newest, or the best.
+    pub model: PathBuf,
     /// Validation of the newest checkpoint, where there is a validation split.
     pub validation: Option<Scores>,
     pub skipped: Vec<(PathBuf, String)>,

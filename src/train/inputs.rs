@@ -8,6 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::TrainError;
+use super::config::{Chosen, TrainConfig};
+use super::schedule::Curve;
 use crate::data::Dataset;
 use crate::domain::{CheckpointId, PhotoDomain, Split};
 use crate::nn::{Embedder, checkpoint};
@@ -39,8 +41,45 @@ pub fn check_enough(dataset: &Dataset, among: &[usize]) -> Result<(), TrainError
     };
     let both = of(PhotoDomain::Street).intersection(&of(PhotoDomain::Shop)).count();
     if both < 2 {
+        let products: BTreeSet<usize> = among.iter().map(|&item| dataset.items[item].product).collect();
+        let single =
+            if !among.is_empty() && products.len() == among.len() { "; each product has one photo" } else { "" };
         return Err(TrainError::Data(format!(
-            "training needs at least 2 products with both a street and a shop photo, and there are {both}"
+            "training needs at least 2 products with both a street and a shop photo, and there are {both}{single}"
+        )));
+    }
+    Ok(())
+}
+
+/// Kinds of garment of which no product has both a street and a shop photo, so that nothing is learnt about matching
+/// them.
+pub fn kinds_without_a_pair(dataset: &Dataset, among: &[usize]) -> Vec<String> {
+    let mut seen: BTreeMap<usize, [bool; 2]> = BTreeMap::new();
+    for &item in among {
+        let item = &dataset.items[item];
+        seen.entry(item.product).or_default()[usize::from(item.domain == PhotoDomain::Shop)] = true;
+    }
+    let with = |paired: bool| -> BTreeSet<usize> {
+        let of = |item: &&usize| !paired || seen[&dataset.items[**item].product] == [true, true];
+        among.iter().filter(of).map(|&item| dataset.items[item].kind).collect()
+    };
+    with(false).difference(&with(true)).map(|&kind| dataset.kinds[kind].clone()).collect()
+}
+
+/// What the recipe wants to measure must be there to be measured.
+pub fn check_measurable(config: &TrainConfig, dataset: &Dataset) -> Result<(), TrainError> {
+    let wanted = if config.schedule.curve == Curve::Plateau {
+        "schedule.curve = \"plateau\""
+    } else if config.run.early_stop > 0 {
+        "run.early_stop"
+    } else if config.run.result == Chosen::Best {
+        "run.result = \"best\""
+    } else {
+        return Ok(());
+    };
+    if dataset.of_domain(&dataset.split(Split::Validation), PhotoDomain::Street).is_empty() {
+        return Err(TrainError::Data(format!(
+            "{wanted} needs a validation split with street photos, and there is none"
         )));
     }
     Ok(())

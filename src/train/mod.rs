@@ -1,17 +1,20 @@
 //! Training: recipe, losses, optimizers, the loop itself, and fine-tuning on a person's corrections.
 
+pub mod backprop;
 pub mod config;
 pub mod corrections;
 pub mod curves;
 mod ema;
 mod error;
 mod event;
+pub mod groups;
 mod inputs;
 pub mod losses;
 mod objective;
 pub mod observe;
 pub mod optimizer;
 mod recolour;
+pub mod record;
 pub mod run_folder;
 pub mod schedule;
 mod trainer;

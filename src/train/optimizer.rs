@@ -16,6 +16,8 @@ use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor,
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::groups::GroupRates;
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
     /// v = momentum v + g + decay w; w -= rate v.
@@ -45,6 +47,7 @@ pub struct Optimizer {
     rule: Rule,
     weight_decay: f64,
     decay_norms: bool,
+    rates: GroupRates,
     steps: u64,
     slots: BTreeMap<String, Slot>,
 }
@@ -64,7 +67,13 @@ struct Pass {
 impl Optimizer {
     /// `decay_norms`: whether biases and the weights of norms (all parameters of one dimension) decay too.
     pub fn new(rule: Rule, weight_decay: f64, decay_norms: bool) -> Self {
-        Self { rule, weight_decay, decay_norms, steps: 0, slots: BTreeMap::new() }
+        Self { rule, weight_decay, decay_norms, rates: GroupRates::default(), steps: 0, slots: BTreeMap::new() }
+    }
+
+    /// The same with rates that depend on where a parameter lies.
+    pub fn with_rates(mut self, rates: GroupRates) -> Self {
+        self.rates = rates;
+        self
     }
 
     /// Steps made so far.
@@ -91,7 +100,7 @@ impl Optimizer {
             let decays = self.decay_norms || var.rank() > 1;
             let pass = Pass {
                 rule: self.rule,
-                rate,
+                rate: rate * self.rates.of(name),
                 decay: if decays { self.weight_decay } else { 0.0 },
                 scale,
                 step: self.steps,

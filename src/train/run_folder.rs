@@ -1,4 +1,4 @@
-//! The folder of a run: `config.toml`, `events.jsonl`, `checkpoint-<step>/` and `last/`.
+//! The folder of a run: `config.toml`, `events.jsonl`, `run.json`, `checkpoint-<step>/`, `last/` and `best/`.
 //!
 //! A checkpoint is a model that can be used as it is (`model.json`, `weights.safetensors`) plus what training needs to
 //! go on from it bit for bit (`trainer.json`, `trainer.safetensors`). It is written under a provisional name, synced
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use super::config::TrainConfig;
 use super::event::{LossParts, TrainEvent};
+use super::schedule::Plateau;
 use crate::domain::CheckpointId;
 use crate::eval::Scores;
 use crate::nn::{ModelCard, Precision, checkpoint};
@@ -45,6 +46,18 @@ pub struct TrainerState {
     pub validation: Option<Scores>,
     /// Seconds of computing in all sittings.
     pub seconds: f64,
+    /// The best measurement and what follows from it.
+    #[serde(default)]
+    pub plateau: Plateau,
+    /// Step of the checkpoint in `best/`.
+    #[serde(default)]
+    pub best_step: Option<usize>,
+    /// The last epoch is complete, but a stop came before it was measured.
+    #[serde(default)]
+    pub unmeasured: bool,
+    /// Nothing became better for so long that the recipe ended the run.
+    #[serde(default)]
+    pub ended_early: bool,
     /// The weights beside it.
     pub checkpoint: Option<CheckpointId>,
 }
@@ -79,11 +92,25 @@ pub fn write_checkpoint(
         let _ = fs::remove_dir_all(&last_beside);
     }
     linked?;
+    discard(run, keep);
+    Ok(place)
+}
+
+/// Makes `best/` the checkpoint that lies in `place`.
+pub fn mark_best(run: &Path, place: &Path) -> Result<(), TrainError> {
+    let beside = run.join(format!("best{PROVISIONAL}"));
+    let linked = link_all(place, &beside).and_then(|()| put_in_place(&beside, &run.join("best")));
+    if linked.is_err() {
+        let _ = fs::remove_dir_all(&beside);
+    }
+    linked
+}
+
+fn discard(run: &Path, keep: usize) {
     for old in checkpoints(run).into_iter().rev().skip(keep.max(1)) {
         // One that cannot be removed is no reason to stop.
         let _ = fs::remove_dir_all(old);
     }
-    Ok(place)
 }
 
 fn fill(
@@ -101,12 +128,12 @@ fn fill(
         move |source| TrainError::Write { what: "a checkpoint", source, path }
     };
     let map: HashMap<&str, Tensor> = store.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
-    candle_core::safetensors::save(&map, &path).map_err(|error| TrainError::Write {
+    let bytes = safetensors::serialize(&map, None).map_err(|error| TrainError::Write {
         what: "a checkpoint",
         source: std::io::Error::other(error),
         path: path.clone(),
     })?;
-    File::open(&path).and_then(|file| file.sync_all()).map_err(failed(&path))?;
+    write_synced(&path, &bytes).map_err(failed(&path))?;
     let path = dir.join(STATE);
     let state = TrainerState { checkpoint: Some(id), ..state.clone() };
     let json = serde_json::to_vec_pretty(&state).map_err(|error| TrainError::Write {
@@ -117,8 +144,10 @@ fn fill(
     write_synced(&path, &json).map_err(failed(&path))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = File::create(path)?;
+    #[cfg(test)]
+    full_disk::write(&mut file, bytes)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -245,5 +274,30 @@ impl Diary {
         let error = self.file.as_mut()?.write_all(&line).err()?;
         self.file = None;
         Some(format!("the run's events are no longer written ({error}): {}", self.path.display()))
+    }
+}
+
+/// A disk that becomes full in the middle of a file, for tests: root may write anywhere and mount nothing here.
+#[cfg(test)]
+pub(super) mod full_disk {
+    use std::cell::Cell;
+    use std::fs::File;
+    use std::io::Write;
+
+    thread_local! {
+        /// Bytes that still fit; `None` sets no limit.
+        pub static ROOM: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    /// Writes as much as there is room for, and fails where that is not all.
+    pub fn write(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+        let Some(room) = ROOM.get() else { return Ok(()) };
+        if bytes.len() > room {
+            file.write_all(&bytes[..room])?;
+            ROOM.set(Some(0));
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        ROOM.set(Some(room - bytes.len()));
+        Ok(())
     }
 }

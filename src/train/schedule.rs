@@ -1,4 +1,5 @@
-//! How the learning rate goes over a run: a linear warm-up, then a cosine, steps or nothing.
+//! How the learning rate goes over a run: a linear warm-up, then a cosine, steps, drops where a measure stands
+//! still, or nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,8 @@ pub enum Curve {
     #[default]
     Cosine,
     Step,
+    /// Falls when a measure no longer improves; see [`Plateau`].
+    Plateau,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +34,7 @@ impl Schedule {
             return self.peak * (step + 1) as f64 / self.warmup_steps as f64;
         }
         match self.curve {
-            Curve::Constant => self.peak,
+            Curve::Constant | Curve::Plateau => self.peak,
             Curve::Cosine => {
                 let length = self.total_steps.saturating_sub(self.warmup_steps).max(1) as f64;
                 let part = ((step - self.warmup_steps) as f64 / length).min(1.0);
@@ -43,6 +46,44 @@ impl Schedule {
                 self.peak * self.factor.powi(drops as i32)
             }
         }
+    }
+}
+
+/// The best value of a measure so far and how long ago it was. As PyTorch's `ReduceLROnPlateau` with `mode = "max"` and a
+/// threshold of 0, except that the drop comes with measurement number `patience` without a better value, not the one after.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plateau {
+    pub best: Option<f64>,
+    /// Measurements since the best.
+    pub since_best: usize,
+    /// Measurements since the best or the last drop.
+    pub since_drop: usize,
+    /// What the rate is multiplied with.
+    pub share: f64,
+}
+
+impl Default for Plateau {
+    fn default() -> Self {
+        Self { best: None, since_best: 0, since_drop: 0, share: 1.0 }
+    }
+}
+
+impl Plateau {
+    /// Takes in a measurement; `true` where it is the best so far. The share falls by `factor` after `patience`
+    /// measurements without a better one.
+    pub fn take(&mut self, value: f64, patience: usize, factor: f64) -> bool {
+        if self.best.is_none_or(|best| value > best) {
+            (self.best, self.since_best, self.since_drop) = (Some(value), 0, 0);
+            return true;
+        }
+        self.since_best += 1;
+        self.since_drop += 1;
+        if self.since_drop >= patience {
+            self.share *= factor;
+            self.since_drop = 0;
+        }
+        false
     }
 }
 
@@ -71,6 +112,29 @@ mod tests {
         assert!((cosine.rate(24) - 0.02).abs() < 1e-15);
         assert!((cosine.rate(99) - 0.02).abs() < 1e-15);
         assert!((4..24).all(|step| cosine.rate(step + 1) < cosine.rate(step)));
+    }
+
+    /// Oracle: counted by hand.
+    #[test]
+    fn a_plateau_drops_the_rate_after_so_many_measurements_without_a_better_one() {
+        let mut plateau = Plateau::default();
+        let values = [0.1, 0.3, 0.3, 0.2, 0.25, 0.1, 0.4, 0.1, 0.39];
+        let seen: Vec<(bool, f64)> = values.iter().map(|&value| (plateau.take(value, 2, 0.5), plateau.share)).collect();
+        let wanted = [
+            (true, 1.0),
+            (true, 1.0),
+            (false, 1.0),
+            (false, 0.5),
+            (false, 0.5),
+            (false, 0.25),
+            (true, 0.25),
+            (false, 0.25),
+            (false, 0.125),
+        ];
+        assert_eq!(seen, wanted);
+        assert_eq!((plateau.best, plateau.since_best), (Some(0.4), 2));
+        // Not a number is no better than anything.
+        assert!(!plateau.take(f64::NAN, 2, 0.5));
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod decode;
 mod fit;
 mod ground;
 mod hostile;
+mod packed;
+mod polyvore;
 
 use std::path::PathBuf;
 

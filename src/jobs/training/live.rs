@@ -60,6 +60,8 @@ impl Live {
             TrainEvent::Epoch { .. } | TrainEvent::Ended { .. } => self.copied = None,
             TrainEvent::Checkpoint { step, .. } => shown.checkpoint = Some((*step, clock::seconds() as f64)),
             TrainEvent::Skipped { .. } => shown.skipped += 1,
+            TrainEvent::Reading { done, total } => shown.note = Some(format!("Decoding photos: {done} of {total}")),
+            TrainEvent::Packed { .. } => shown.note = None,
             TrainEvent::Note { text } => shown.note = Some(crate::jobs::error::sentence(text)),
             TrainEvent::Health(health) => shown.health = Some(Arc::new(health.clone())),
             TrainEvent::Glance(glance) => shown.glance = Some(Arc::clone(glance)),

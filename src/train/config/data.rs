@@ -29,6 +29,9 @@ pub struct DataSection {
     pub colour_blind: f64,
     /// Memory for decoded photos, in megabytes; what does not fit is decoded each time.
     pub cache_megabytes: u64,
+    /// Room on the disk, in megabytes, for decoded photos of each size, which later runs of the project use too; what
+    /// does not fit is decoded in every run. 0 keeps none.
+    pub pack_megabytes: u64,
 }
 
 impl Default for DataSection {
@@ -44,6 +47,7 @@ impl Default for DataSection {
             recolour: 0.2,
             colour_blind: 0.0,
             cache_megabytes: 2048,
+            pack_megabytes: 4096,
         }
     }
 }

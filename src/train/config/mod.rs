@@ -18,7 +18,7 @@ use toml::{Table, Value};
 
 use super::losses::TripletSpec;
 use super::optimizer::Rule;
-use super::schedule::Schedule;
+use super::schedule::{Curve, Schedule};
 use crate::data::{Augment, SamplerConfig};
 use crate::nn::EmbedderConfig;
 use keys::{one_line, refuse_unknown};
@@ -27,7 +27,7 @@ pub use data::DataSection;
 pub use loss::LossSection;
 pub use model::ModelSection;
 pub use optimizer::{OptimizerKind, OptimizerSection};
-pub use run::RunSection;
+pub use run::{Chosen, Metric, RunSection};
 pub use schedule::ScheduleSection;
 
 /// What is trained, on what and how. [`TrainConfig::to_toml`] writes every setting out.
@@ -97,6 +97,16 @@ impl TrainConfig {
             return Err(format!(
                 "data.large_epochs ({}) is more than schedule.epochs ({})",
                 self.data.large_epochs, self.schedule.epochs
+            ));
+        }
+        if self.schedule.curve == Curve::Plateau && self.run.validate_epochs == 0 {
+            return Err("schedule.curve = \"plateau\" needs measurements; set run.validate_epochs".to_owned());
+        }
+        let (batch, parts) = (self.data.products * self.data.photos, self.optimizer.accumulate);
+        // A norm needs two photos to tell their mean from their spread.
+        if batch / parts < 2 {
+            return Err(format!(
+                "optimizer.accumulate ({parts}) leaves a part of a batch of {batch} photos fewer than 2"
             ));
         }
         Ok(())

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ranges;
+use crate::train::backprop::Backprop;
+use crate::train::groups::GroupRates;
 use crate::train::optimizer::Rule;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,20 @@ pub struct OptimizerSection {
     /// Share of the average that a step keeps in the averaged weights, which are the ones measured and kept; 0
     /// averages nothing.
     pub ema: f64,
+    /// Rate of the embedding, the classifier and what else lies on the backbone, as a multiple of `rate`.
+    pub head_rate: f64,
+    /// What each stage's rate is of that of the stage above it; 1 is the same for all.
+    pub layer_decay: f64,
+    /// Whether norms use their running statistics in training too and leave them as they are. Their scales and shifts
+    /// still learn.
+    pub freeze_norms: bool,
+    /// Parts in which a batch's photos pass through the network, one after the other, so that a large batch fits into
+    /// memory. Losses see the whole batch and gradients are those of the whole batch; only norms that are not frozen
+    /// see a part at a time.
+    pub accumulate: usize,
+    /// Whether the backward pass computes each stage once more instead of keeping what the forward pass found, which
+    /// takes a third more time and a fraction of the memory. Gradients are the same.
+    pub recompute: bool,
 }
 
 impl Default for OptimizerSection {
@@ -49,6 +65,11 @@ impl Default for OptimizerSection {
             epsilon: 1e-8,
             clip_norm: 5.0,
             ema: 0.0,
+            head_rate: 1.0,
+            layer_decay: 1.0,
+            freeze_norms: false,
+            accumulate: 1,
+            recompute: false,
         }
     }
 }
@@ -64,7 +85,18 @@ impl OptimizerSection {
             ("optimizer.epsilon", self.epsilon, 1e-16, 1.0),
             ("optimizer.clip_norm", self.clip_norm, 0.0, 1e9),
             ("optimizer.ema", self.ema, 0.0, 0.999_999),
-        ])
+            ("optimizer.head_rate", self.head_rate, 0.0, 1e4),
+            ("optimizer.layer_decay", self.layer_decay, 1e-3, 1.0),
+        ])?;
+        ranges::counts(&[("optimizer.accumulate", self.accumulate, 1, 4096)])
+    }
+
+    pub fn rates(&self) -> GroupRates {
+        GroupRates { head: self.head_rate, layer_decay: self.layer_decay }
+    }
+
+    pub fn backprop(&self) -> Backprop {
+        Backprop { parts: self.accumulate, recompute: self.recompute }
     }
 
     pub fn rule(&self) -> Rule {

@@ -33,6 +33,23 @@ fn contradictions_and_impossible_values_are_one_sentence() {
         ("[loss]\nmargin = 0.5", "loss.margin has no effect with loss.soft_margin = true; set one of the two"),
         ("[data]\nproducts = 1", "data.products must be at least 2, for a batch needs a wrong answer too"),
         ("[data]\ntrain_size = 8", "data.train_size must lie between 32 and 1024 pixels, not 8"),
+        (
+            "[schedule]\nepochs = 30\ncurve = \"step\"",
+            "schedule.curve = \"step\" with no drop before schedule.epochs (30) never drops; use \"constant\" or change \
+             schedule.drops",
+        ),
+        (
+            "[schedule]\ncurve = \"plateau\"\n[run]\nvalidate_epochs = 0",
+            "schedule.curve = \"plateau\" needs measurements; set run.validate_epochs",
+        ),
+        ("[run]\nearly_stop = 2\nvalidate_epochs = 0", "run.early_stop needs measurements; set run.validate_epochs"),
+        ("[run]\nresult = \"best\"\nkeep_best = false", "run.result = \"best\" needs run.keep_best = true"),
+        (
+            "[data]\nproducts = 4\nphotos = 2\n[optimizer]\naccumulate = 5",
+            "optimizer.accumulate (5) leaves a part of a batch of 8 photos fewer than 2",
+        ),
+        ("[optimizer]\naccumulate = 0", "optimizer.accumulate must lie between 1 and 4096, not 0"),
+        ("[optimizer]\nlayer_decay = 1.5", "optimizer.layer_decay must lie between 0.001 and 1, not 1.5"),
         ("[optimizer]\nrate = nan", "optimizer.rate must lie between 0.000000000001 and 100, not NaN"),
         (
             "[model]\nneck = true\n[loss]\ncross_entropy = 0.0",
@@ -52,6 +69,7 @@ fn contradictions_and_impossible_values_are_one_sentence() {
         assert_eq!(TrainConfig::from_toml(text), Err(sentence.to_owned()), "{text}");
     }
     assert!(TrainConfig::from_toml("[optimizer]\nkind = \"adam\"").unwrap_err().contains("adam"));
+    assert!(TrainConfig::from_toml("[run]\nmetric = \"recall\"").unwrap_err().contains("recall@1"));
     assert!(TrainConfig::from_toml("[optimizer").is_err());
     assert!(TrainConfig::from_toml("seed = \"one\"").unwrap_err().contains("invalid type"));
 }

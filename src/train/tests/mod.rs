@@ -1,8 +1,10 @@
 //! The loop on a wardrobe of a few painted squares, and one step against PyTorch's.
 
+mod backprop;
 mod corrections;
 mod networks;
 mod observing;
+mod policy;
 mod reference;
 mod runs;
 mod wardrobe;

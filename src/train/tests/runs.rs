@@ -10,7 +10,12 @@ use crate::domain::StopFlag;
 use crate::train::run_folder::{checkpoints, newest, read_checkpoint};
 use crate::train::{Outcome, RunInfo, Start, TrainConfig, TrainError, TrainEvent, Trainer};
 
-pub fn trainer(config: &TrainConfig, dataset: &Dataset, run: &Path, start: &Start) -> Result<Trainer, TrainError> {
+pub(super) fn trainer(
+    config: &TrainConfig,
+    dataset: &Dataset,
+    run: &Path,
+    start: &Start,
+) -> Result<Trainer, TrainError> {
     Trainer::new(config, dataset.clone(), run, start, RunInfo::default(), &Device::Cpu)
 }
 

@@ -13,7 +13,7 @@ use crate::nn::{Embedder, Params};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
 use crate::train::ema::Ema;
-use crate::train::inputs::{check_enough, on_device, strip, take_weights, training_items};
+use crate::train::inputs::{check_enough, check_measurable, on_device, strip, take_weights, training_items};
 use crate::train::optimizer::Optimizer;
 use crate::train::run_folder::{self, TrainerState};
 
@@ -42,13 +42,20 @@ impl Trainer {
         let dataset = Arc::new(dataset);
         let among = training_items(&dataset, config.data.label_fraction, config.seed);
         check_enough(&dataset, &among)?;
+        check_measurable(&config, &dataset)?;
         let sampler = Sampler::new(&dataset, &among, config.sampler(), config.seed);
         let schedule = config.schedule(sampler.steps_per_epoch());
         let embedder_config = config.embedder(dataset.kinds.len().max(1));
-        let mut optimizer = Optimizer::new(config.rule(), config.optimizer.weight_decay, config.optimizer.decay_norms);
+        let mut optimizer = Optimizer::new(config.rule(), config.optimizer.weight_decay, config.optimizer.decay_norms)
+            .with_rates(config.optimizer.rates());
         let mut state = TrainerState::default();
         let (mut ema, mut parent, mut saved_step) = (None, None, None);
-        let embedder = match start {
+        let mut embedder = match start {
+            Start::Fresh if config.optimizer.freeze_norms => {
+                let sentence = "optimizer.freeze_norms needs a model to start from, for the norms of a fresh network \
+                                have no statistics yet";
+                return Err(TrainError::Settings(sentence.to_owned()));
+            }
             Start::Fresh => Embedder::new(&embedder_config, config.seed, device)?,
             Start::From(model) => {
                 let mut embedder = Embedder::new(&embedder_config, config.seed, device)?;
@@ -89,6 +96,7 @@ impl Trainer {
                 Embedder::with_params(&embedder_config, params)?
             }
         };
+        embedder.freeze_norms(config.optimizer.freeze_norms);
         if config.optimizer.ema > 0.0 && ema.is_none() {
             ema = Some(Ema::new(config.optimizer.ema, &embedder.params)?);
         }
@@ -112,6 +120,7 @@ impl Trainer {
             told_skipped: BTreeSet::new(),
             watch: None,
             looked: None,
+            photos_dir: None,
         })
     }
 }

@@ -65,6 +65,9 @@ impl Trainer {
         let keep = self.config.run.keep;
         let path = run_folder::write_checkpoint(&self.run, &self.card(), &shown, &self.state, &store, keep)?;
         self.saved_step = Some(step);
+        if self.state.best_step == Some(step) {
+            run_folder::mark_best(&self.run, &path)?;
+        }
         tell(TrainEvent::Checkpoint { step, path });
         Ok(())
     }

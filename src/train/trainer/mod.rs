@@ -13,7 +13,7 @@ mod run;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
@@ -73,12 +73,19 @@ pub struct Trainer {
     watch: Option<Arc<Watch>>,
     /// Steps that were done before the last look.
     looked: Option<usize>,
+    /// Where decoded photos are kept.
+    photos_dir: Option<PathBuf>,
 }
 
 impl Trainer {
     /// From now on this decides which steps are looked at; see [`super::observe`].
     pub fn watched_by(&mut self, watch: Arc<Watch>) {
         self.watch = Some(watch);
+    }
+
+    /// Keeps decoded photos in this folder, for this run and later ones.
+    pub fn keep_photos_in(&mut self, dir: &Path) {
+        self.photos_dir = Some(dir.to_owned());
     }
 
     pub fn config(&self) -> &TrainConfig {

@@ -43,6 +43,8 @@ impl Trainer {
             rate: result.rate,
             gradient_norm: result.gradient_norm,
             images_per_second: images as f64 / seconds.max(1e-9),
+            loaded_per_second: result.loading.images_per_second,
+            waited_seconds: result.loading.waited_seconds,
             seconds_left: left / pace.work_per_second,
         }
     }

@@ -9,8 +9,10 @@ use super::pace::Pace;
 use crate::domain::StopFlag;
 use crate::nn::device;
 use crate::train::TrainError;
-use crate::train::event::{LossParts, Outcome, TrainEvent};
-use crate::train::inputs::training_items;
+use crate::train::config::Chosen;
+use crate::train::event::{Outcome, TrainEvent};
+use crate::train::inputs::{kinds_without_a_pair, training_items};
+use crate::train::record::{self, DataRecord, Sitting};
 use crate::train::run_folder::{self, Diary};
 
 impl Trainer {
@@ -19,6 +21,9 @@ impl Trainer {
         if self.saved_step.is_none() {
             run_folder::begin(&self.run, &self.config)?;
         }
+        let sitting = Sitting::now(&self.info.created, self.state.position.step, &self.device);
+        let data = DataRecord::of(&self.info.data, &self.dataset);
+        let changed = record::sit_down(&self.run, &self.info.command, data, sitting)?;
         let mut diary = Diary::open(&self.run);
         let mut tell = |event: TrainEvent| {
             let trouble = diary.write(&event);
@@ -30,12 +35,19 @@ impl Trainer {
         let begun = Instant::now();
         let before = self.state.seconds;
         tell(self.started());
+        for text in self.warnings(changed) {
+            tell(TrainEvent::Note { text });
+        }
         if self.saved_step.is_none() {
             // Finds a disk that cannot be written before the work is done, not after.
             self.save(&mut tell)?;
         }
+        self.pack_photos(stop, &mut tell);
         let mut pace = Pace::default();
-        while self.state.position.epoch < self.config.schedule.epochs && !stop.is_stopped() {
+        if self.state.unmeasured && !stop.is_stopped() {
+            self.measure_epoch(stop, &mut tell)?;
+        }
+        while self.goes_on() && !stop.is_stopped() {
             let complete = self.epoch(stop, &mut pace, &mut tell)?;
             self.state.seconds = before + begun.elapsed().as_secs_f64();
             if complete {
@@ -46,17 +58,37 @@ impl Trainer {
         if self.saved_step != Some(self.state.position.step) {
             self.save(&mut tell)?;
         }
-        let finished = self.state.position.epoch >= self.config.schedule.epochs;
+        let finished = !self.goes_on() && !self.state.unmeasured;
+        let last = self.run.join("last");
+        let best = self.state.best_step.map(|_| self.run.join("best"));
         tell(TrainEvent::Ended { step: self.state.position.step, finished, seconds: self.state.seconds });
         Ok(Outcome {
             finished,
             step: self.state.position.step,
             steps: self.steps(),
-            last: self.run.join("last"),
+            model: best.filter(|_| self.config.run.result == Chosen::Best).unwrap_or_else(|| last.clone()),
+            last,
             validation: self.state.validation.clone(),
             skipped: self.skipped(),
             seconds: self.state.seconds,
         })
+    }
+
+    /// What a person should know before the first step.
+    fn warnings(&self, data_changed: bool) -> Vec<String> {
+        let among = training_items(&self.dataset, self.config.data.label_fraction, self.config.seed);
+        let mut said = Vec::new();
+        let lonely = kinds_without_a_pair(&self.dataset, &among);
+        if !lonely.is_empty() {
+            said.push(format!(
+                "no product of these kinds has both a street and a shop photo, so nothing is learnt about matching them: {}",
+                lonely.join(", ")
+            ));
+        }
+        if data_changed {
+            said.push("the photos or their labels have changed since this run began".to_owned());
+        }
+        said
     }
 
     fn started(&self) -> TrainEvent {
@@ -115,39 +147,65 @@ impl Trainer {
         Ok(true)
     }
 
-    /// Measures, reports and saves, as the recipe says.
+    /// Closes the present epoch, then measures, reports and saves as the recipe says.
     fn close_epoch(&mut self, stop: &StopFlag, tell: &mut dyn FnMut(TrainEvent)) -> Result<(), TrainError> {
-        let batches = self.state.position.batch;
-        let loss = self.state.epoch_sum.divided(batches);
+        // From here on the mean, until it is told.
+        self.state.epoch_sum = self.state.epoch_sum.divided(self.state.position.batch);
         self.state.position.epoch += 1;
         self.state.position.batch = 0;
-        self.state.epoch_sum = LossParts::default();
         for (path, reason) in self.skipped() {
             if self.told_skipped.insert(path.clone()) {
                 tell(TrainEvent::Skipped { path, reason });
             }
         }
-        let (epoch, run) = (self.state.position.epoch, self.config.run.clone());
-        let at_end = epoch == self.config.schedule.epochs;
-        let validation = if run.validate_epochs > 0 && (at_end || epoch.is_multiple_of(run.validate_epochs)) {
-            self.validate(stop)?
-        } else {
-            None
-        };
-        if validation.is_some() {
-            self.state.validation.clone_from(&validation);
+        let (epoch, every) = (self.state.position.epoch, self.config.run.validate_epochs);
+        self.state.unmeasured = every > 0 && (epoch == self.config.schedule.epochs || epoch.is_multiple_of(every));
+        self.measure_epoch(stop, tell)
+    }
+
+    /// The second half of [`Self::close_epoch`], which a stop may put off to the next sitting.
+    fn measure_epoch(&mut self, stop: &StopFlag, tell: &mut dyn FnMut(TrainEvent)) -> Result<(), TrainError> {
+        let (epoch, step, run) = (self.state.position.epoch, self.state.position.step, self.config.run.clone());
+        let mut better = false;
+        let mut validation = None;
+        if self.state.unmeasured {
+            validation = self.validate(stop)?;
+            if validation.is_none() && stop.is_stopped() {
+                return Ok(());
+            }
+            self.state.unmeasured = false;
         }
-        let (step, seconds) = (self.state.position.step, self.state.seconds);
+        if let Some(scores) = &validation {
+            let (patience, factor) = (self.config.schedule.patience, self.config.schedule.factor);
+            better = self.state.plateau.take(run.metric.of(scores), patience, factor);
+            self.state.validation = Some(scores.clone());
+            self.state.ended_early = run.early_stop > 0 && self.state.plateau.since_best >= run.early_stop;
+        }
+        let (loss, seconds) = (std::mem::take(&mut self.state.epoch_sum), self.state.seconds);
         tell(TrainEvent::Epoch { epoch, step, loss, seconds, validation });
-        if at_end {
+        if self.state.ended_early {
+            let text = format!("the run ends, for nothing became better in {} measurements", run.early_stop);
+            tell(TrainEvent::Note { text });
+        }
+        let best_before = self.state.best_step;
+        if better && run.keep_best {
+            self.state.best_step = Some(step);
+        }
+        if !self.goes_on() {
             return self.save(tell);
         }
-        if epoch.is_multiple_of(run.checkpoint_epochs)
+        if (epoch.is_multiple_of(run.checkpoint_epochs) || self.state.best_step == Some(step))
             && let Err(error) = self.save(tell)
         {
             // The next one may find room again, and the one before is whole.
+            self.state.best_step = best_before;
             tell(TrainEvent::Note { text: error.to_string() });
         }
         Ok(())
+    }
+
+    /// Whether the recipe has more epochs to come.
+    fn goes_on(&self) -> bool {
+        self.state.position.epoch < self.config.schedule.epochs && !self.state.ended_early
     }
 }

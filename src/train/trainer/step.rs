@@ -1,18 +1,22 @@
 //! One step: forward, backward, update, while the next batch is made on the idle cores.
 
+use std::time::Instant;
+
 use candle_core::{Device, Tensor};
 
 use super::Trainer;
 use super::batches::make_batch;
 use crate::data::{Batch, Dataset};
-use crate::nn::{Embedder, Mode};
+use crate::nn::Embedder;
 use crate::train::TrainError;
+use crate::train::backprop;
 use crate::train::config::TrainConfig;
 use crate::train::ema::Ema;
 use crate::train::event::LossParts;
 use crate::train::objective::{Labels, Objective};
 use crate::train::observe::{self, Look, Observation};
 use crate::train::optimizer::{Optimizer, clip_scale, gradient_norm};
+use crate::train::schedule::Curve;
 
 /// What a step found out.
 pub(super) struct StepResult {
@@ -20,6 +24,15 @@ pub(super) struct StepResult {
     pub(super) gradient_norm: f64,
     pub(super) rate: f64,
     pub(super) seen: Option<Observation>,
+    pub(super) loading: Loading,
+}
+
+/// How the next batch came along.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Loading {
+    pub(super) images_per_second: f64,
+    /// For which the step waited for it.
+    pub(super) waited_seconds: f64,
 }
 
 impl Trainer {
@@ -32,11 +45,12 @@ impl Trainer {
         epoch: usize,
         place: usize,
     ) -> (Result<Option<StepResult>, TrainError>, Option<Batch>) {
-        let (config, loader) = (self.config.clone(), &self.loaders[&size]);
-        let mut prepared = None;
+        let (config, loader, rate) = (self.config.clone(), &self.loaders[&size], self.rate());
+        let mut prepared: Option<(Batch, f64)> = None;
+        let mut done = Instant::now();
         let slot = &mut prepared;
         let (embedder, optimizer, ema) = (&self.embedder, &mut self.optimizer, &mut self.ema);
-        let (schedule, device, step) = (&self.schedule, &self.device, self.state.position.step);
+        let (device, step) = (&self.device, self.state.position.step);
         let looks = self.watch.as_ref().is_some_and(|watch| watch.is_due(step, self.looked));
         if looks {
             self.looked = Some(step);
@@ -46,17 +60,35 @@ impl Trainer {
         let result = rayon::in_place_scope(|scope| {
             if let Some(items) = following {
                 let config = &config;
-                scope.spawn(move |_| *slot = Some(make_batch(loader, config, items, epoch, place)));
+                scope.spawn(move |_| {
+                    let begun = Instant::now();
+                    let batch = make_batch(loader, config, items, epoch, place);
+                    *slot = Some((batch, begun.elapsed().as_secs_f64()));
+                });
             }
-            step_on(embedder, optimizer, ema, batch, &config, schedule.rate(step), device, looking)
+            let result = step_on(embedder, optimizer, ema, batch, &config, rate, device, looking);
+            done = Instant::now();
+            result
         });
+        let mut loading = Loading::default();
+        if let Some((batch, seconds)) = &prepared {
+            loading.images_per_second = batch.len() as f64 / seconds.max(1e-9);
+            loading.waited_seconds = done.elapsed().as_secs_f64();
+        }
+        let prepared = prepared.map(|(batch, _)| batch);
         let result = match result {
-            Ok(StepOutcome::Done(result)) => Ok(Some(result)),
+            Ok(StepOutcome::Done(result)) => Ok(Some(StepResult { loading, ..*result })),
             Ok(StepOutcome::Skipped) => Ok(None),
             Ok(StepOutcome::NotFinite) => Err(self.not_finite(batch)),
             Err(error) => Err(error),
         };
         (result, prepared)
+    }
+
+    /// Of the next step.
+    fn rate(&self) -> f64 {
+        let share = if self.schedule.curve == Curve::Plateau { self.state.plateau.share } else { 1.0 };
+        share * self.schedule.rate(self.state.position.step)
     }
 
     fn not_finite(&self, batch: &Batch) -> TrainError {
@@ -70,7 +102,7 @@ impl Trainer {
 }
 
 enum StepOutcome {
-    Done(StepResult),
+    Done(Box<StepResult>),
     /// Fewer than two photos could be read.
     Skipped,
     NotFinite,
@@ -94,17 +126,18 @@ fn step_on(
     let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)?;
     let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
     embedder.at_step(optimizer.steps());
-    let forward = || embedder.forward_as(&x, Mode::Train, Some(&kinds));
-    let (output, mut look) = match looking {
+    let forward = || backprop::forward(embedder, &x, &kinds, config.optimizer.backprop());
+    let (pass, mut look) = match looking {
         Some(_) => {
-            let (output, look) = Look::forward(forward);
-            (output?, Some(look))
+            let (pass, look) = Look::forward(forward);
+            (pass?, Some(look))
         }
         None => (forward()?, None),
     };
     let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
-    let objective = Objective::of(&output, &labels, config)?;
-    let gradients = objective.total.backward()?;
+    let objective = Objective::of(pass.output(), &labels, config)?;
+    let global = pass.output().global.detach();
+    let gradients = pass.backward(&objective.total)?;
     let loss = objective.read()?;
     let norm = gradient_norm(embedder.params.trainable(), &gradients)?;
     if !loss.total.is_finite() || !norm.is_finite() {
@@ -121,9 +154,9 @@ fn step_on(
     let seen = match look.zip(looking) {
         Some((look, (step, dataset))) => Some(Observation {
             health: look.after_update(step, &embedder.params)?,
-            glance: observe::glance(step, batch, dataset, &output.global)?,
+            glance: observe::glance(step, batch, dataset, &global)?,
         }),
         None => None,
     };
-    Ok(StepOutcome::Done(StepResult { loss, gradient_norm: norm, rate, seen }))
+    Ok(StepOutcome::Done(Box::new(StepResult { loss, gradient_norm: norm, rate, seen, loading: Loading::default() })))
 }
