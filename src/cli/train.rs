@@ -108,6 +108,13 @@ impl StepLine {
             TrainEvent::Started { photos, products, parameters, device, .. } => {
                 self.note(&format!("{photos} photos of {products} products, {parameters} weights, on {device}"), output)
             }
+            TrainEvent::Probe { epoch, probe, .. } => self.note(
+                &format!(
+                    "epoch {epoch}: neighbours name the kind of {:.3} of {} photos, nearest shop photo right for {:.3}",
+                    probe.kind_accuracy, probe.photos, probe.recall_at_1
+                ),
+                output,
+            ),
             TrainEvent::Reading { done, total } => match &self.bar {
                 Some(bar) => {
                     bar.set_length(*total as u64);
@@ -187,13 +194,13 @@ fn clock_of(seconds: f32) -> String {
 }
 
 fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result<(), CliError> {
-    let config = match &arguments.config {
+    let mut config = match &arguments.config {
         Some(file) => read_recipe(file)?,
         None => TrainConfig::default(),
     };
     let project = session::open_project(&arguments.project, output)?;
     let device = arguments.device.pick()?;
-    let (run, start) = match (&arguments.resume, &arguments.from) {
+    let (mut run, mut start) = match (&arguments.resume, &arguments.from) {
         (Some(run), _) => (RunId::new(run), Start::Resume),
         (None, Some(named)) => {
             let weights = hub::weights_file(named)?;
@@ -211,24 +218,32 @@ fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result
             .join(" "),
         created: clock::now(),
     };
-    let folder = project.paths().run(&run);
-    let mut trainer = Trainer::new(&config, learn::dataset(&project)?, &folder, &start, info, &device)?;
-    let line = StepLine::new();
-    trainer.keep_photos_in(&project.paths().photo_cache());
-    let outcome = trainer.run(stop, &mut |event| line.event(&event, output))?;
-    line.finish();
-    if !outcome.skipped.is_empty() {
-        output.note(format!("{} photos could not be read and were left out", outcome.skipped.len()));
+    let dataset = learn::dataset(&project)?;
+    loop {
+        let folder = project.paths().run(&run);
+        let mut trainer = Trainer::new(&config, dataset.clone(), &folder, &start, info.clone(), &device)?;
+        let line = StepLine::new();
+        trainer.keep_photos_in(&project.paths().photo_cache());
+        let outcome = trainer.run(stop, &mut |event| line.event(&event, output))?;
+        line.finish();
+        if !outcome.skipped.is_empty() {
+            output.note(format!("{} photos could not be read and were left out", outcome.skipped.len()));
+        }
+        if !outcome.finished {
+            return output.line(format!(
+                "Stopped at step {} of {}. To go on: seamline train --resume {run}{}",
+                outcome.step,
+                outcome.steps,
+                arguments.project.project.as_ref().map_or(String::new(), |dir| format!(" --project {}", dir.display()))
+            ));
+        }
+        let Some(next) = trainer.config().next_stage().map_err(CliError::Failure)? else {
+            return publish(&project, &outcome.model, &run, arguments, stop, output);
+        };
+        let done = std::mem::replace(&mut run, learn::free_run_named(&project, &next.name));
+        output.note(format!("{done} is done; {run} goes on with its weights"));
+        (config, start) = (next, Start::From(outcome.model));
     }
-    if !outcome.finished {
-        return output.line(format!(
-            "Stopped at step {} of {}. To go on: seamline train --resume {run}{}",
-            outcome.step,
-            outcome.steps,
-            arguments.project.project.as_ref().map_or(String::new(), |dir| format!(" --project {}", dir.display()))
-        ));
-    }
-    publish(&project, &outcome.model, &run, arguments, stop, output)
 }
 
 /// Measures the finished model and puts it among the project's.

@@ -23,6 +23,9 @@ pub struct SampleKey {
     pub view: u64,
 }
 
+/// Keeps the draws of solarisation apart.
+const SOLARISE: u64 = 1 << 63;
+
 /// How much views may vary. A strength of 0 turns a change off; with `Augment::none()` a view is what a search sees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +48,8 @@ pub struct Augment {
     pub saturation: f32,
     /// Largest turn of the hue, as part of a full turn; at most 0.5.
     pub hue: f32,
+    /// Smallest turn, where any is wanted.
+    pub least_hue: f32,
     /// Chance of a grey view.
     pub grey: f32,
     /// Chance of a blurred view, and the smallest and largest deviation in pixels at 224 pixels a side.
@@ -53,6 +58,8 @@ pub struct Augment {
     /// Chance that a rectangle is covered, and the smallest and largest part of the view that it takes.
     pub erase: f32,
     pub erase_area: [f32; 2],
+    /// Chance that all that is brighter than half is inverted.
+    pub solarise: f32,
 }
 
 impl Default for Augment {
@@ -68,11 +75,13 @@ impl Default for Augment {
             contrast: 0.25,
             saturation: 0.25,
             hue: 0.02,
+            least_hue: 0.0,
             grey: 0.02,
             blur: 0.2,
             blur_sigma: [0.1, 1.5],
             erase: 0.2,
             erase_area: [0.02, 0.15],
+            solarise: 0.0,
         }
     }
 }
@@ -91,11 +100,13 @@ impl Augment {
             contrast: 0.0,
             saturation: 0.0,
             hue: 0.0,
+            least_hue: 0.0,
             grey: 0.0,
             blur: 0.0,
             blur_sigma: [0.0; 2],
             erase: 0.0,
             erase_area: [0.0; 2],
+            solarise: 0.0,
         }
     }
 
@@ -107,6 +118,7 @@ impl Augment {
             ("grey", self.grey),
             ("blur", self.blur),
             ("erase", self.erase),
+            ("solarise", self.solarise),
         ];
         if let Some((name, value)) = chances.into_iter().find(|(_, p)| !(0.0..=1.0).contains(p)) {
             return Err(format!("{name} is a chance between 0 and 1, not {value}"));
@@ -116,6 +128,7 @@ impl Augment {
             ("contrast", self.contrast, 1.0),
             ("saturation", self.saturation, 1.0),
             ("hue", self.hue, 0.5),
+            ("least_hue", self.least_hue, self.hue),
             ("crop_shift", self.crop_shift, 1.0),
             ("crop_aspect", self.crop_aspect, 1.0),
             ("rotation_deg", self.rotation_deg, 180.0),
@@ -158,6 +171,12 @@ impl Augment {
         let content = fit::resize(photo, part, width, height);
         let mut rgb: Vec<f32> = content.as_raw().iter().map(|&byte| f32::from(byte) / 255.0).collect();
         self.recolour(&mut rgb, width as usize, height as usize, size, &mut dice);
+        // Its own dice, so that what was drawn before there was such a change stays what it was.
+        if self.solarise > 0.0
+            && Dice::new([key.seed, key.epoch, key.sample, key.view ^ SOLARISE]).chance(self.solarise)
+        {
+            colour::solarise(&mut rgb);
+        }
 
         let radians = self.rotation_deg.to_radians() * dice.between(-1.0, 1.0);
         let mirrored = dice.chance(self.flip);
@@ -182,7 +201,8 @@ impl Augment {
         // All numbers are drawn whether used or not, so that turning one change off leaves the others as they are.
         let jittered = dice.chance(self.jitter);
         let factors = [self.brightness, self.contrast, self.saturation].map(|s| 1.0 + s * dice.between(-1.0, 1.0));
-        let turn = self.hue * dice.between(-1.0, 1.0);
+        let drawn = dice.between(-1.0, 1.0);
+        let turn = drawn.signum() * self.least_hue + (self.hue - self.least_hue) * drawn;
         let mut order = [0, 1, 2, 3];
         dice.shuffle(&mut order);
         let greyed = dice.chance(self.grey);

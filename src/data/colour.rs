@@ -35,6 +35,11 @@ pub fn grey(rgb: &mut [f32]) {
     saturation(rgb, 0.0);
 }
 
+/// Inverts every value above half.
+pub fn solarise(rgb: &mut [f32]) {
+    rgb.iter_mut().filter(|value| **value >= 0.5).for_each(|value| *value = 1.0 - *value);
+}
+
 /// Turns the hue by this part of a full turn, in HSV.
 pub fn hue(rgb: &mut [f32], turn: f32) {
     for pixel in rgb.chunks_exact_mut(3) {

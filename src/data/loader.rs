@@ -47,6 +47,8 @@ pub struct Batch {
     pub products: Vec<usize>,
     pub kinds: Vec<usize>,
     pub domains: Vec<PhotoDomain>,
+    /// What a method sees beside this: other views of the same photos, or views of unlabelled ones.
+    pub views: Vec<Batch>,
 }
 
 impl Batch {
@@ -160,7 +162,12 @@ impl Loader {
 
     /// The same for another view, for methods that compare several views of one photo.
     pub fn view(&self, indices: &[usize], epoch: u64, step: u64, view: u64) -> Batch {
-        self.assemble(indices, &self.options.augment, |position| SampleKey {
+        self.view_as(indices, epoch, step, view, &self.options.augment)
+    }
+
+    /// The same with another augmentation, whose crops reach no farther than the loader's own do.
+    pub fn view_as(&self, indices: &[usize], epoch: u64, step: u64, view: u64, augment: &Augment) -> Batch {
+        self.assemble(indices, augment, |position| SampleKey {
             seed: self.options.seed,
             epoch,
             sample: (step << 32) | position as u64,

@@ -22,6 +22,7 @@ pub mod polyvore;
 pub mod sampler;
 mod tiff_file;
 mod turn;
+pub mod views;
 
 pub use augment::{Augment, SampleKey};
 pub use dataset::{Dataset, Entry, Item};
@@ -31,8 +32,9 @@ pub use fit::{check_crop, letterbox, pixels, resize_exact, shrink, to_chw};
 pub use ground::compared_part;
 pub use loader::{Batch, Loader, LoaderOptions};
 pub use pack::Packed;
-pub use sampler::{Sampler, SamplerConfig};
+pub use sampler::{Sampler, SamplerConfig, Shuffled};
 pub use turn::turned;
+pub use views::{Views, other_colours, other_shape};
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,46 @@ pub struct Sampler {
     kinds: Vec<Vec<Photos>>,
 }
 
+/// Items in random order without an end: each round deals all of them once.
+#[derive(Clone, Debug)]
+pub struct Shuffled {
+    items: Vec<usize>,
+    seed: u64,
+}
+
+/// Keeps the draws of rounds apart from those of batches.
+const ROUND_STREAM: u64 = 0x5EA3_11AE_0000_0002;
+
+impl Shuffled {
+    pub fn new(items: Vec<usize>, seed: u64) -> Self {
+        Self { items, seed }
+    }
+
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// So many items from that place of the endless order on; none where there are no items.
+    pub fn stretch(&self, from: u64, count: usize) -> Vec<usize> {
+        let length = self.items.len() as u64;
+        let mut dealt = Vec::with_capacity(count);
+        let mut at = from;
+        while length > 0 && dealt.len() < count {
+            let mut round = self.items.clone();
+            Dice::new([self.seed, at / length, 0, ROUND_STREAM]).shuffle(&mut round);
+            let start = (at % length) as usize;
+            let part = &round[start..(start + count - dealt.len()).min(round.len())];
+            dealt.extend_from_slice(part);
+            at += part.len() as u64;
+        }
+        dealt
+    }
+}
+
 /// Keeps the sampler's draws apart from those of the views.
 const SAMPLER_STREAM: u64 = 0x5EA3_11AE_0000_0001;
 

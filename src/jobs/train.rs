@@ -60,6 +60,7 @@ pub(super) struct TrainThread {
 }
 
 /// All that a run of a recipe needs before its first step.
+#[derive(Clone)]
 struct Prepared {
     run: RunId,
     config: TrainConfig,
@@ -191,11 +192,34 @@ impl Desk<'_> {
     fn train(&self, stop: &StopFlag, prepare: impl FnOnce(&Opened) -> Result<Prepared, JobError>) -> Done {
         let shared = self.shared();
         let opened = attempt!(shared.opened());
-        let Prepared { run, config, dataset, start, info, device } = attempt!(prepare(&opened));
+        let mut prepared = attempt!(prepare(&opened));
+        loop {
+            match self.train_one(&opened, prepared.clone(), stop)? {
+                Ok(Some((config, model))) => {
+                    prepared.run = learn::free_run_named(&opened.project(), &config.name);
+                    (prepared.config, prepared.start) = (config, Start::From(model));
+                }
+                Ok(None) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    /// One run; the recipe of the next stage and the model that it begins with, where there is one and this was finished.
+    #[allow(clippy::type_complexity)]
+    fn train_one(
+        &self,
+        opened: &Opened,
+        prepared: Prepared,
+        stop: &StopFlag,
+    ) -> Result<Result<Option<(TrainConfig, PathBuf)>, JobError>, Closed> {
+        let shared = self.shared();
+        let Prepared { run, config, dataset, start, info, device } = prepared;
         let folder = opened.paths.run(&run);
         let earlier = if start == Start::Resume { curves::read(&folder) } else { RunCurves::default() };
         let mut live = Live::new(run.clone(), earlier);
         let mut closed = false;
+        let mut next = None;
         let outcome = in_pool(|| -> Result<Outcome, JobError> {
             let mut trainer = Trainer::new(&config, dataset, &folder, &start, info, &device)?;
             trainer.watched_by(Arc::clone(&shared.watch));
@@ -219,7 +243,14 @@ impl Desk<'_> {
                     stop.stop();
                 }
             };
-            Ok(trainer.run(stop, &mut sink)?)
+            let outcome = trainer.run(stop, &mut sink)?;
+            if outcome.finished {
+                let stage = trainer.config().next_stage();
+                next = stage
+                    .map_err(|sentence| JobError::Options { sentence })?
+                    .map(|stage| (stage, outcome.model.clone()));
+            }
+            Ok(outcome)
         });
         if closed {
             return Err(Closed);
@@ -229,7 +260,7 @@ impl Desk<'_> {
         let end = RunEnd { run, finished, step, steps, seconds, skipped: skipped.len() };
         shared.training.set(None);
         shared.live.set(None);
-        shared.events.send(Event::Training(TrainingEvent::Ended(Arc::new(end)))).map(Ok)
+        shared.events.send(Event::Training(TrainingEvent::Ended(Arc::new(end)))).map(|()| Ok(next))
     }
 
     /// Lets searches go first, holds where a person wishes, and does what may be done between two steps.

@@ -35,6 +35,11 @@ impl BatchNorm {
         Self::from_specs(params, &norm_specs(name, channels))
     }
 
+    /// A normalisation whose scale stays 1 and whose shift stays 0.
+    pub fn without_affine(params: &mut Params, name: &str, channels: usize) -> Result<Self> {
+        Self::from_specs(params, &norm_specs(name, channels).map(|spec| ParamSpec { trainable: false, ..spec }))
+    }
+
     /// From the specs of weight, bias, running mean and running variance.
     pub(super) fn from_specs(params: &mut Params, [weight, bias, mean, var]: &[ParamSpec; 4]) -> Result<Self> {
         Ok(Self {

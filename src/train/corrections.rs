@@ -17,6 +17,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::TrainError;
 use super::config::TrainConfig;
+use super::criterion::Criterion;
 use super::event::TrainEvent;
 use super::inputs::training_items;
 use super::losses;
@@ -247,7 +248,9 @@ fn recipe_of(card: &ModelCard, config: &FineTuneConfig) -> TrainConfig {
     recipe.seed = config.seed;
     recipe.optimizer.rate = config.rate;
     recipe.optimizer.ema = 0.0;
-    if recipe.loss.triplet == 0.0 && recipe.loss.info_nce == 0.0 {
+    // What these learnt of the products stayed with their run.
+    (recipe.loss.margin_loss, recipe.loss.structural_margin_loss, recipe.loss.proxy_anchor) = (0.0, 0.0, 0.0);
+    if !recipe.loss.compares() {
         recipe.loss.triplet = 1.0;
     }
     recipe
@@ -463,7 +466,8 @@ impl Work<'_> {
         self.embedder.at_step(self.optimizer.steps());
         let output = self.embedder.forward_as(&x, Mode::Train, Some(&kinds))?;
         let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
-        let mut objective = Objective::of(&output, &labels, self.recipe)?;
+        let mut objective =
+            Objective::of(&output, &labels, self.recipe, &Criterion::default(), self.optimizer.steps())?;
         let (same, different) = lesson.pairs(batch);
         if let Some(pull) = losses::explicit_positives(&output.global, &same)? {
             objective.add(&(pull * self.config.pull)?)?;

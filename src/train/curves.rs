@@ -16,6 +16,9 @@ pub const IMAGES: &str = "images/s";
 pub const LOADED: &str = "loader images/s";
 pub const GRADIENT: &str = "gradient norm";
 pub const WRONG: &str = "wrong share";
+/// What nearest neighbours say in runs without labels.
+pub const PROBED_KINDS: &str = "validation neighbours' kind";
+pub const PROBED_PRODUCTS: &str = "validation neighbours' recall@1";
 pub const DEAD: &str = "dead share";
 pub const UPDATE: &str = "update ratio";
 
@@ -64,6 +67,13 @@ fn fold_line(curves: &mut RunCurves, line: &Value) {
         Some("epoch") => {
             for (name, value) in numbers(&line["validation"]) {
                 curves.push(&format!("validation {}", metric(name)), step, value);
+            }
+        }
+        Some("probe") => {
+            for (curve, name) in [(PROBED_KINDS, "kind_accuracy"), (PROBED_PRODUCTS, "recall_at_1")] {
+                if let Some(value) = number(name) {
+                    curves.push(curve, step, value);
+                }
             }
         }
         Some("health") => {

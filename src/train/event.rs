@@ -5,20 +5,53 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::methods::Probe;
 use crate::domain::{Glance, Health};
 use crate::eval::Scores;
 
 /// The parts of a loss, before their weights; 0 where a part is off or had nothing to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LossParts {
     pub total: f64,
     pub cross_entropy: f64,
     pub triplet: f64,
     pub info_nce: f64,
+    pub nt_xent: f64,
+    pub multi_similarity: f64,
+    pub margin_loss: f64,
+    pub proxy_anchor: f64,
+    /// All losses on structural similarity, with their weights.
     pub structural: f64,
+    /// Of a pretext task.
+    pub pretext: f64,
+    /// What unlabelled photos add: views against each other, neighbours of triplets, predicted kinds, the teacher.
+    pub consistency: f64,
+    pub pseudo: f64,
+    pub pseudo_kinds: f64,
+    pub teacher: f64,
     pub corrections: f64,
-    /// Share of the anchors whose positive was farther than their negative.
+    /// Share of the triplets whose positive was farther than their negative.
     pub wrong_share: f64,
+}
+
+/// One part of a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossPart {
+    CrossEntropy,
+    Triplet,
+    InfoNce,
+    NtXent,
+    MultiSimilarity,
+    MarginLoss,
+    ProxyAnchor,
+    Structural,
+    Pretext,
+    Consistency,
+    Pseudo,
+    PseudoKinds,
+    Teacher,
+    Corrections,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +91,13 @@ pub enum TrainEvent {
         loss: LossParts,
         seconds: f64,
         validation: Option<Scores>,
+    },
+    /// How well nearest neighbours agree, in runs without labels.
+    Probe {
+        epoch: usize,
+        step: usize,
+        #[serde(flatten)]
+        probe: Probe,
     },
     Checkpoint {
         step: usize,
@@ -118,27 +158,59 @@ pub struct Outcome {
 }
 
 impl LossParts {
+    pub fn part(&mut self, part: LossPart) -> &mut f64 {
+        match part {
+            LossPart::CrossEntropy => &mut self.cross_entropy,
+            LossPart::Triplet => &mut self.triplet,
+            LossPart::InfoNce => &mut self.info_nce,
+            LossPart::NtXent => &mut self.nt_xent,
+            LossPart::MultiSimilarity => &mut self.multi_similarity,
+            LossPart::MarginLoss => &mut self.margin_loss,
+            LossPart::ProxyAnchor => &mut self.proxy_anchor,
+            LossPart::Structural => &mut self.structural,
+            LossPart::Pretext => &mut self.pretext,
+            LossPart::Consistency => &mut self.consistency,
+            LossPart::Pseudo => &mut self.pseudo,
+            LossPart::PseudoKinds => &mut self.pseudo_kinds,
+            LossPart::Teacher => &mut self.teacher,
+            LossPart::Corrections => &mut self.corrections,
+        }
+    }
+
+    fn all(&mut self) -> [&mut f64; 16] {
+        [
+            &mut self.total,
+            &mut self.cross_entropy,
+            &mut self.triplet,
+            &mut self.info_nce,
+            &mut self.nt_xent,
+            &mut self.multi_similarity,
+            &mut self.margin_loss,
+            &mut self.proxy_anchor,
+            &mut self.structural,
+            &mut self.pretext,
+            &mut self.consistency,
+            &mut self.pseudo,
+            &mut self.pseudo_kinds,
+            &mut self.teacher,
+            &mut self.corrections,
+            &mut self.wrong_share,
+        ]
+    }
+
     pub fn add(&mut self, other: &Self) {
-        self.total += other.total;
-        self.cross_entropy += other.cross_entropy;
-        self.triplet += other.triplet;
-        self.info_nce += other.info_nce;
-        self.structural += other.structural;
-        self.corrections += other.corrections;
-        self.wrong_share += other.wrong_share;
+        let mut other = *other;
+        for (sum, value) in self.all().into_iter().zip(other.all()) {
+            *sum += *value;
+        }
     }
 
     /// The mean, where this is a sum over so many steps.
     pub fn divided(&self, steps: usize) -> Self {
-        let n = steps.max(1) as f64;
-        Self {
-            total: self.total / n,
-            cross_entropy: self.cross_entropy / n,
-            triplet: self.triplet / n,
-            info_nce: self.info_nce / n,
-            structural: self.structural / n,
-            corrections: self.corrections / n,
-            wrong_share: self.wrong_share / n,
+        let mut mean = *self;
+        for value in mean.all() {
+            *value /= steps.max(1) as f64;
         }
+        mean
     }
 }

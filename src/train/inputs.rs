@@ -34,6 +34,14 @@ pub fn training_items(dataset: &Dataset, fraction: f64, seed: u64) -> Vec<usize>
     items
 }
 
+/// Training items whose labels are not used: those that [`training_items`] leaves over, or all where it leaves none.
+pub(super) fn unlabelled_items(dataset: &Dataset, fraction: f64, seed: u64) -> Vec<usize> {
+    let labelled: BTreeSet<usize> = training_items(dataset, fraction, seed).into_iter().collect();
+    let all = training_items(dataset, 1.0, seed);
+    let rest: Vec<usize> = all.iter().copied().filter(|item| !labelled.contains(item)).collect();
+    if rest.is_empty() { all } else { rest }
+}
+
 /// Why these items cannot be trained on: matching needs pairs of a street and a shop photo.
 pub fn check_enough(dataset: &Dataset, among: &[usize]) -> Result<(), TrainError> {
     let of = |domain| -> BTreeSet<usize> {

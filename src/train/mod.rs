@@ -3,6 +3,7 @@
 pub mod backprop;
 pub mod config;
 pub mod corrections;
+mod criterion;
 pub mod curves;
 mod ema;
 mod error;
@@ -10,6 +11,7 @@ mod event;
 pub mod groups;
 mod inputs;
 pub mod losses;
+pub mod methods;
 mod objective;
 pub mod observe;
 pub mod optimizer;

@@ -2,13 +2,15 @@
 
 use candle_core::{Result, Tensor};
 
-use super::config::TrainConfig;
-use super::event::LossParts;
-use super::losses::{self, StructuralSettings};
+use super::config::{Alike, TrainConfig};
+use super::criterion::Criterion;
+use super::event::{LossPart, LossParts};
+use super::losses::{self, Compared, Partners, Triplets};
 use crate::domain::PhotoDomain;
 use crate::nn::EmbedderOutput;
 
 /// What is known of the photos of a batch.
+#[derive(Clone, Copy)]
 pub struct Labels<'a> {
     /// Equal numbers for photos of the same product.
     pub products: &'a [usize],
@@ -17,96 +19,191 @@ pub struct Labels<'a> {
     pub domains: &'a [PhotoDomain],
 }
 
+impl Labels<'_> {
+    /// Equal numbers for photos that are alike. One of unknown kind is like no other.
+    fn alike(&self, alike: Alike) -> Vec<usize> {
+        match alike {
+            Alike::Products => self.products.to_vec(),
+            Alike::Kinds => self.kinds.iter().enumerate().map(|(row, kind)| kind.unwrap_or(usize::MAX - row)).collect(),
+        }
+    }
+
+    /// Rows of the first street and the first shop photo of each product that has both.
+    fn pairs(&self) -> (Vec<usize>, Vec<usize>) {
+        let first = |product: usize, domain: PhotoDomain| {
+            (0..self.products.len()).find(|&i| self.products[i] == product && self.domains[i] == domain)
+        };
+        let mut products = self.products.to_vec();
+        products.sort_unstable();
+        products.dedup();
+        products
+            .into_iter()
+            .filter_map(|product| first(product, PhotoDomain::Street).zip(first(product, PhotoDomain::Shop)))
+            .unzip()
+    }
+}
+
 /// A loss as tensors; [`Objective::read`] fetches the numbers in one go.
 pub struct Objective {
     pub total: Tensor,
-    parts: [Option<Tensor>; 4],
-    extra: Option<Tensor>,
+    /// What was mined for the losses on triplets; empty where none is on.
+    pub triplets: Triplets,
+    parts: Vec<(LossPart, Tensor)>,
     wrong_share: f64,
 }
 
 impl Objective {
-    pub fn of(output: &EmbedderOutput, labels: &Labels<'_>, config: &TrainConfig) -> Result<Self> {
-        let weights = &config.loss;
-        let mut wrong_share = 0.0;
-        let cross_entropy = if weights.cross_entropy > 0.0 {
-            Some(losses::cross_entropy(&output.logits, labels.kinds, weights.label_smoothing)?)
-        } else {
-            None
-        };
-        let triplet = if weights.triplet > 0.0 {
-            let triplet =
-                losses::batch_hard_triplet(&output.global, labels.products, Some(labels.domains), &config.triplet())?;
-            wrong_share = triplet.wrong as f64 / triplet.anchors.max(1) as f64;
-            triplet.loss
-        } else {
-            None
-        };
-        let info_nce = if weights.info_nce > 0.0 {
-            losses::cross_domain_info_nce(&output.global, labels.products, labels.domains, weights.temperature)?
-        } else {
-            None
-        };
-        let structural = if weights.structural > 0.0 { structural(&output.cells, labels, config)? } else { None };
-        let parts = [cross_entropy, triplet, info_nce, structural];
-        let factors = [weights.cross_entropy, weights.triplet, weights.info_nce, weights.structural];
-        let mut total = output.global.zeros_like()?.sum_all()?;
-        for (part, factor) in parts.iter().zip(factors) {
-            if let Some(part) = part {
-                total = (total + (part * factor)?)?;
-            }
+    /// `step` decides, with the recipe's seed, what mining draws.
+    pub fn of(
+        output: &EmbedderOutput,
+        labels: &Labels<'_>,
+        config: &TrainConfig,
+        criterion: &Criterion,
+        step: u64,
+    ) -> Result<Self> {
+        let total = output.global.zeros_like()?.sum_all()?;
+        let mut objective = Self { total, triplets: Triplets::default(), parts: Vec::new(), wrong_share: 0.0 };
+        let loss = &config.loss;
+        if loss.cross_entropy > 0.0 {
+            let entropy = losses::cross_entropy(&output.logits, labels.kinds, loss.label_smoothing)?;
+            objective.take(LossPart::CrossEntropy, loss.cross_entropy, Some(entropy))?;
         }
-        Ok(Self { total, parts, extra: None, wrong_share })
+        let alike = labels.alike(loss.alike);
+        let batch = Compare { output, labels, config, criterion, alike: &alike };
+        if loss.triplet + loss.margin_loss + loss.structural + loss.structural_margin_loss > 0.0 {
+            let random = &mut losses::draws(config.seed, step);
+            let triplets = Triplets::mine(&output.global, batch.partners(), loss.mining, random)?;
+            objective.wrong_share = triplets.wrong as f64 / triplets.rows.len().max(1) as f64;
+            batch.triplets(&triplets, &mut objective)?;
+            objective.triplets = triplets;
+        }
+        batch.others(&mut objective)?;
+        Ok(objective)
+    }
+
+    /// A loss that is all there is.
+    pub fn alone(part: LossPart, loss: Tensor) -> Result<Self> {
+        let total = loss.zeros_like()?;
+        let mut objective = Self { total, triplets: Triplets::default(), parts: Vec::new(), wrong_share: 0.0 };
+        objective.take(part, 1.0, Some(loss))?;
+        Ok(objective)
+    }
+
+    /// Adds a loss with its weight.
+    pub fn take(&mut self, part: LossPart, factor: f64, loss: Option<Tensor>) -> Result<()> {
+        let Some(loss) = loss else { return Ok(()) };
+        self.total = (&self.total + (&loss * factor)?)?;
+        // What is one number for several losses is shown with their weights.
+        self.parts.push((part, if part == LossPart::Structural { (loss * factor)? } else { loss }));
+        Ok(())
     }
 
     /// Adds a loss that is no part of the recipe, such as that of corrections.
     pub fn add(&mut self, extra: &Tensor) -> Result<()> {
-        self.total = (&self.total + extra)?;
-        self.extra = Some(match self.extra.take() {
-            Some(sum) => (sum + extra)?,
-            None => extra.clone(),
-        });
-        Ok(())
+        self.take(LossPart::Corrections, 1.0, Some(extra.clone()))
     }
 
     /// The numbers, in one transfer from the device.
     pub fn read(&self) -> Result<LossParts> {
-        let zero = self.total.zeros_like()?;
-        let of = |part: &Option<Tensor>| part.as_ref().unwrap_or(&zero).detach();
-        let [cross_entropy, triplet, info_nce, structural] = self.parts.each_ref().map(of);
-        let all = [self.total.detach(), cross_entropy, triplet, info_nce, structural, of(&self.extra)];
+        let all: Vec<Tensor> =
+            std::iter::once(&self.total).chain(self.parts.iter().map(|(_, loss)| loss)).map(Tensor::detach).collect();
         let numbers = Tensor::stack(&all, 0)?.to_dtype(candle_core::DType::F64)?.to_vec1::<f64>()?;
-        Ok(LossParts {
-            total: numbers[0],
-            cross_entropy: numbers[1],
-            triplet: numbers[2],
-            info_nce: numbers[3],
-            structural: numbers[4],
-            corrections: numbers[5],
-            wrong_share: self.wrong_share,
-        })
+        let mut read = LossParts { total: numbers[0], wrong_share: self.wrong_share, ..LossParts::default() };
+        for ((part, _), number) in self.parts.iter().zip(&numbers[1..]) {
+            *read.part(*part) += number;
+        }
+        Ok(read)
     }
 }
 
-/// The structural triplet between the first street and the first shop photo of each product of the batch; `None` with
-/// fewer than two such products.
-fn structural(cells: &Tensor, labels: &Labels<'_>, config: &TrainConfig) -> Result<Option<Tensor>> {
-    let first = |product: usize, domain: PhotoDomain| {
-        (0..labels.products.len()).find(|&i| labels.products[i] == product && labels.domains[i] == domain)
-    };
-    let mut products = labels.products.to_vec();
-    products.sort_unstable();
-    products.dedup();
-    let (street, shop): (Vec<usize>, Vec<usize>) = products
-        .into_iter()
-        .filter_map(|product| first(product, PhotoDomain::Street).zip(first(product, PhotoDomain::Shop)))
-        .unzip();
-    if street.len() < 2 {
-        return Ok(None);
+/// A batch that is compared with itself.
+struct Compare<'a> {
+    output: &'a EmbedderOutput,
+    labels: &'a Labels<'a>,
+    config: &'a TrainConfig,
+    criterion: &'a Criterion,
+    alike: &'a [usize],
+}
+
+impl Compare<'_> {
+    fn partners(&self) -> Partners<'_> {
+        Partners { labels: self.alike, domains: self.config.loss.across_domains.then_some(self.labels.domains) }
     }
-    let cells = cells.flatten_from(2)?;
-    let settings =
-        StructuralSettings { epsilon: config.loss.structural_epsilon, iterations: config.loss.structural_iterations };
-    let (query, positive) = (losses::rows(&cells, &street)?, losses::rows(&cells, &shop)?);
-    losses::structural_triplet(&query, &positive, config.loss.structural_margin, &settings).map(Some)
+
+    fn structure(&self) -> Result<Compared> {
+        Compared::new(&self.output.cells.flatten_from(2)?, Some(&self.output.global))
+    }
+
+    /// The losses on mined triplets.
+    fn triplets(&self, triplets: &Triplets, objective: &mut Objective) -> Result<()> {
+        let (loss, global) = (&self.config.loss, &self.output.global);
+        if loss.triplet > 0.0 {
+            let part = losses::triplet(global, triplets, &loss.triplet())?;
+            objective.take(LossPart::Triplet, loss.triplet, part)?;
+        }
+        let anchors: Vec<usize> = triplets.place(0).into_iter().map(|row| self.alike[row]).collect();
+        let betas = if loss.margin_loss + loss.structural_margin_loss > 0.0 && !anchors.is_empty() {
+            Some(self.criterion.betas(&anchors)?)
+        } else {
+            None
+        };
+        if let (Some(betas), true) = (&betas, loss.margin_loss > 0.0) {
+            let part = losses::margin(global, triplets, betas, loss.beta_margin)?;
+            objective.take(LossPart::MarginLoss, loss.margin_loss, part)?;
+        }
+        if loss.structural + loss.structural_margin_loss == 0.0 {
+            return Ok(());
+        }
+        let (photos, plans) = (self.structure()?, loss.plans());
+        if loss.structural > 0.0 {
+            let part = losses::structural_triplet(&photos, triplets, loss.structural_margin, &plans)?;
+            objective.take(LossPart::Structural, loss.structural, part)?;
+        }
+        if let (Some(betas), true) = (&betas, loss.structural_margin_loss > 0.0) {
+            let part = losses::structural_margin(&photos, triplets, betas, loss.beta_margin, &plans)?;
+            objective.take(LossPart::Structural, loss.structural_margin_loss, part)?;
+        }
+        Ok(())
+    }
+
+    /// The losses on all pairs, and on proxies.
+    fn others(&self, objective: &mut Objective) -> Result<()> {
+        let (loss, global, domains) = (&self.config.loss, &self.output.global, self.labels.domains);
+        if loss.info_nce > 0.0 {
+            let part = losses::cross_domain_info_nce(global, self.alike, domains, loss.temperature)?;
+            objective.take(LossPart::InfoNce, loss.info_nce, part)?;
+        }
+        if loss.nt_xent > 0.0 {
+            let (street, shop) = self.labels.pairs();
+            if street.len() > 1 {
+                let (street, shop) = (losses::rows(global, &street)?, losses::rows(global, &shop)?);
+                let part = losses::nt_xent(&street, &shop, loss.temperature)?;
+                objective.take(LossPart::NtXent, loss.nt_xent, Some(part))?;
+            }
+        }
+        if loss.multi_similarity > 0.0 {
+            let part = loss.multi_similarity().of(global, self.partners())?;
+            objective.take(LossPart::MultiSimilarity, loss.multi_similarity, Some(part))?;
+        }
+        if loss.proxy_anchor > 0.0 {
+            let proxies = self.criterion.proxies()?;
+            let part = losses::proxy_anchor(global, self.alike, proxies, loss.proxy_alpha, loss.proxy_delta)?;
+            objective.take(LossPart::ProxyAnchor, loss.proxy_anchor, Some(part))?;
+        }
+        if loss.structural_multi_similarity + loss.structural_info_nce == 0.0 {
+            return Ok(());
+        }
+        let across = loss.across_domains;
+        let wanted = |i: usize, j: usize| !across || domains[i] != domains[j];
+        let scores = losses::score_matrix(&self.structure()?, wanted, &loss.plans())?.scores;
+        if loss.structural_multi_similarity > 0.0 {
+            let part = loss.multi_similarity().of_similarities(&scores, self.partners())?;
+            objective.take(LossPart::Structural, loss.structural_multi_similarity, Some(part))?;
+        }
+        if loss.structural_info_nce > 0.0 {
+            let part = losses::info_nce_of(&scores, self.alike, domains, loss.temperature)?;
+            objective.take(LossPart::Structural, loss.structural_info_nce, part)?;
+        }
+        Ok(())
+    }
 }

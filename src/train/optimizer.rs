@@ -24,6 +24,15 @@ pub enum Rule {
     Sgd { momentum: f64 },
     /// Adam with decay applied to the weight itself.
     AdamW { beta1: f64, beta2: f64, epsilon: f64 },
+    /// You et al. 2017: SGD whose gradient g + decay w is first given `trust` times the length of the weights; biases and
+    /// norms move as under SGD.
+    Lars { momentum: f64, trust: f64 },
+}
+
+impl Rule {
+    fn keeps_squares(&self) -> bool {
+        matches!(self, Self::AdamW { .. })
+    }
 }
 
 /// Elements of one task. Fixed, so that a sum over tasks does not depend on the number of threads.
@@ -62,6 +71,8 @@ struct Pass {
     scale: f64,
     /// From 1, for Adam's bias correction.
     step: u64,
+    /// Whether LARS fits the step to the weights' length: not for biases and norms.
+    fits: bool,
 }
 
 impl Optimizer {
@@ -90,8 +101,18 @@ impl Optimizer {
         rate: f64,
         scale: f64,
     ) -> Result<()> {
+        self.step_each(parameters.map(|(name, var)| (name, var, rate)), gradients, scale)
+    }
+
+    /// [`Self::step`] with a rate for each parameter.
+    pub fn step_each<'a>(
+        &mut self,
+        parameters: impl Iterator<Item = (&'a str, &'a Var, f64)>,
+        gradients: &GradStore,
+        scale: f64,
+    ) -> Result<()> {
         self.steps += 1;
-        for (name, var) in parameters {
+        for (name, var, rate) in parameters {
             let Some(gradient) = gradients.get(var.as_tensor()) else { continue };
             let slot = match self.slots.get_mut(name) {
                 Some(slot) => slot,
@@ -104,6 +125,7 @@ impl Optimizer {
                 decay: if decays { self.weight_decay } else { 0.0 },
                 scale,
                 step: self.steps,
+                fits: var.rank() > 1,
             };
             slot.update(var, gradient, pass)?;
         }
@@ -133,7 +155,7 @@ impl Optimizer {
                 Some(tensor) => Numbers::read(tensor)?,
                 None => first.empty(),
             };
-            let wanted = if matches!(self.rule, Rule::Sgd { .. }) { 0 } else { first.len() };
+            let wanted = if self.rule.keeps_squares() { first.len() } else { 0 };
             if second.len() != wanted {
                 bail!("the saved moments of {name} are those of another optimizer");
             }
@@ -186,7 +208,7 @@ impl Numbers {
 impl Slot {
     fn new(var: &Var, rule: &Rule) -> Result<Self> {
         let len = var.elem_count();
-        let second = if matches!(rule, Rule::Sgd { .. }) { 0 } else { len };
+        let second = if rule.keeps_squares() { len } else { 0 };
         Ok(Self { first: Numbers::zeros(var.dtype(), len)?, second: Numbers::zeros(var.dtype(), second)? })
     }
 
@@ -248,11 +270,15 @@ impl InplaceOp2 for InPlace<'_> {
 /// Updates one parameter; each element is computed in f64 and rounded once.
 fn sweep<T: Element>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], pass: Pass) {
     match pass.rule {
-        Rule::Sgd { momentum } => {
+        Rule::Sgd { momentum } | Rule::Lars { momentum, .. } => {
+            let fit = match pass.rule {
+                Rule::Lars { trust, .. } if pass.fits => fit(w, g, trust, pass),
+                _ => 1.0,
+            };
             let work = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(m.par_chunks_mut(CHUNK));
             work.for_each(|((w, g), m)| {
                 for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
-                    let gradient = g.wide() * pass.scale + pass.decay * w.wide();
+                    let gradient = fit * (g.wide() * pass.scale + pass.decay * w.wide());
                     let velocity = momentum * m.wide() + gradient;
                     *m = T::narrow(velocity);
                     *w = T::narrow(w.wide() - pass.rate * velocity);
@@ -277,6 +303,22 @@ fn sweep<T: Element>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], pass: Pass)
             });
         }
     }
+}
+
+/// What LARS multiplies a gradient with; 1 where weights or gradient are all zeros.
+fn fit<T: Element>(w: &[T], g: &[T], trust: f64, pass: Pass) -> f64 {
+    let parts: Vec<[f64; 2]> = w
+        .par_chunks(CHUNK)
+        .zip(g.par_chunks(CHUNK))
+        .map(|(w, g)| {
+            w.iter().zip(g).fold([0.0, 0.0], |[weights, gradients], (w, g)| {
+                let gradient = g.wide() * pass.scale + pass.decay * w.wide();
+                [weights + w.wide() * w.wide(), gradients + gradient * gradient]
+            })
+        })
+        .collect();
+    let [weights, gradients] = [0, 1].map(|which| parts.iter().map(|part| part[which]).sum::<f64>().sqrt());
+    if weights > 0.0 && gradients > 0.0 { trust * weights / gradients } else { 1.0 }
 }
 
 trait Element: Copy + Send + Sync {
@@ -388,6 +430,33 @@ mod tests {
         assert_close("f64", &run(Rule::Sgd { momentum: 0.8 }, 0.01, DType::F64, 25), &w, 1e-12);
     }
 
+    /// Oracle: the recurrence of "Large batch training of convolutional networks" as VICReg's authors wrote it down, in f64.
+    #[test]
+    fn lars_follows_its_recurrence() {
+        let length = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let mut w = host(&value("opt/", "w", &[5, 4]));
+        let mut v = [0.0; 20];
+        for step in 0..25 {
+            let g: Vec<f64> = gradient_at(&w, step).iter().zip(&w).map(|(g, w)| g + 0.1 * w).collect();
+            let fit = 0.02 * length(&w) / length(&g);
+            for (i, g) in g.into_iter().enumerate() {
+                v[i] = 0.8 * v[i] + fit * g;
+                w[i] -= 0.5 * v[i];
+            }
+        }
+        let rule = Rule::Lars { momentum: 0.8, trust: 0.02 };
+        assert_close("f64", &run(rule, 0.5, DType::F64, 25), &w, 1e-12);
+        // A bias moves as under SGD, and zeros move at all.
+        let bias = Var::ones(3, DType::F32, &Device::Cpu).unwrap();
+        let zeros = Var::zeros((1, 3), DType::F32, &Device::Cpu).unwrap();
+        let sum = ((bias.as_tensor() * 0.5).unwrap().sum_all().unwrap() + zeros.sum_all().unwrap()).unwrap();
+        let mut optimizer = Optimizer::new(rule, 0.1, false);
+        let both = [("b", &bias), ("z", &zeros)];
+        optimizer.step(both.into_iter(), &sum.backward().unwrap(), 1.0, 1.0).unwrap();
+        assert_close("bias", &host(&bias), &[0.5; 3], 1e-6);
+        assert_close("zeros", &host(&zeros), &[-1.0; 3], 1e-6);
+    }
+
     #[test]
     fn biases_and_norms_do_not_decay_unless_asked_to() {
         for (decay_norms, expected) in [(false, 0.5), (true, 0.4)] {
@@ -401,7 +470,8 @@ mod tests {
 
     #[test]
     fn a_restored_optimizer_goes_on_bit_for_bit() {
-        for rule in [Rule::Sgd { momentum: 0.9 }, Rule::AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }] {
+        let lars = Rule::Lars { momentum: 0.9, trust: 0.02 };
+        for rule in [Rule::Sgd { momentum: 0.9 }, lars, Rule::AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }] {
             let var = Var::from_tensor(&value("opt/", "w", &[5, 4]).to_dtype(DType::F32).unwrap()).unwrap();
             let mut optimizer = Optimizer::new(rule, 0.1, false);
             for step in 0..10 {

@@ -7,6 +7,7 @@ mod ground;
 mod hostile;
 mod packed;
 mod polyvore;
+mod views;
 
 use std::path::PathBuf;
 

@@ -154,6 +154,8 @@ fn flat(value: &Value) -> BTreeMap<String, String> {
     }
     let mut found = BTreeMap::new();
     walk("", value, &mut found);
+    // Later stages are no settings of this one.
+    found.remove("then");
     found
 }
 

@@ -7,9 +7,12 @@ mod keys;
 mod loss;
 mod model;
 mod optimizer;
+mod pretext;
 mod ranges;
 mod run;
 mod schedule;
+mod semi;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -24,11 +27,13 @@ use crate::nn::EmbedderConfig;
 use keys::{one_line, refuse_unknown};
 
 pub use data::DataSection;
-pub use loss::LossSection;
+pub use loss::{Alike, LossSection};
 pub use model::ModelSection;
 pub use optimizer::{OptimizerKind, OptimizerSection};
+pub use pretext::{PretextMethod, PretextSection};
 pub use run::{Chosen, Metric, RunSection};
 pub use schedule::ScheduleSection;
+pub use semi::{Kinds, SemiSection, ThresholdRule};
 
 /// What is trained, on what and how. [`TrainConfig::to_toml`] writes every setting out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,9 +48,17 @@ pub struct TrainConfig {
     pub schedule: ScheduleSection,
     pub optimizer: OptimizerSection,
     pub loss: LossSection,
+    /// Learning without labels, in place of `loss`.
+    pub pretext: PretextSection,
+    /// Unlabelled photos beside the labelled ones.
+    pub semi: SemiSection,
     /// How much the views of training photos vary.
     pub augment: Augment,
     pub run: RunSection,
+    /// What is trained after this, each stage with the weights of the one before it: settings that differ from those of
+    /// the stage before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Table>,
 }
 
 impl Default for TrainConfig {
@@ -58,8 +71,11 @@ impl Default for TrainConfig {
             schedule: ScheduleSection::default(),
             optimizer: OptimizerSection::default(),
             loss: LossSection::default(),
+            pretext: PretextSection::default(),
+            semi: SemiSection::default(),
             augment: Augment::default(),
             run: RunSection::default(),
+            then: Vec::new(),
         }
     }
 }
@@ -68,8 +84,10 @@ impl TrainConfig {
     /// Reads a recipe; the answer to a bad one is a sentence.
     pub fn from_toml(text: &str) -> Result<Self, String> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| one_line(&error))?;
-        let defaults = Value::try_from(Self::default()).map_err(|error| error.to_string())?;
-        refuse_unknown("", &Value::Table(table.clone()), &defaults)?;
+        let mut defaults = Table::try_from(Self::default()).map_err(|error| error.to_string())?;
+        // Left out where there are no stages.
+        defaults.insert("then".to_owned(), Value::Array(Vec::new()));
+        refuse_unknown("", &Value::Table(table.clone()), &Value::Table(defaults))?;
         let config: Self = table.try_into().map_err(|error| one_line(&error))?;
         config.check()?;
         Ok(config)
@@ -86,8 +104,16 @@ impl TrainConfig {
         self.schedule.check()?;
         self.optimizer.check()?;
         self.loss.check()?;
+        self.pretext.check()?;
+        self.semi.check()?;
+        self.check_methods()?;
+        self.check_stages()?;
         self.augment.check().map_err(|sentence| format!("[augment] {sentence}"))?;
         self.run.check()?;
+        if self.loss.alike == Alike::Kinds && self.data.kinds < 2 && self.loss.compares() {
+            return Err("loss.alike = \"kinds\" needs data.kinds of at least 2, for a batch needs a wrong answer too"
+                .to_owned());
+        }
         if let Some(name) = self.model.behind_the_classifier()
             && self.loss.cross_entropy == 0.0
         {
@@ -108,6 +134,39 @@ impl TrainConfig {
             return Err(format!(
                 "optimizer.accumulate ({parts}) leaves a part of a batch of {batch} photos fewer than 2"
             ));
+        }
+        Ok(())
+    }
+
+    /// What [pretext], [semi] and the rest say against each other.
+    fn check_methods(&self) -> Result<(), String> {
+        if self.pretext.is_on() && self.semi.is_on() {
+            return Err(
+                "pretext.method learns without labels and semi.unlabelled with them; choose one of the two".to_owned()
+            );
+        }
+        let measured = [
+            ("schedule.curve = \"plateau\"", self.schedule.curve == Curve::Plateau),
+            ("run.early_stop", self.run.early_stop > 0),
+            ("run.result = \"best\"", self.run.result == Chosen::Best),
+        ];
+        if let Some((name, _)) = measured.into_iter().find(|(_, asked)| *asked && self.pretext.is_on()) {
+            return Err(format!("{name} goes by searching, which a pretext task does not learn"));
+        }
+        if self.pretext.is_on() && (self.optimizer.accumulate > 1 || self.optimizer.recompute) {
+            return Err(
+                "a pretext task's batch passes in one piece: set optimizer.accumulate = 1 and recompute = false"
+                    .to_owned(),
+            );
+        }
+        if self.semi.is_on() && self.semi.pseudo > 0.0 && !self.loss.mines() {
+            return Err("semi.pseudo needs a loss on triplets, for instance loss.triplet = 1".to_owned());
+        }
+        if self.semi.is_on() && self.semi.kinds == Kinds::Predicted && self.loss.cross_entropy == 0.0 {
+            return Err(
+                "semi.kinds = \"predicted\" needs the classifier, which learns nothing with loss.cross_entropy = 0"
+                    .to_owned(),
+            );
         }
         Ok(())
     }

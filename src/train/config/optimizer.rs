@@ -13,20 +13,23 @@ pub enum OptimizerKind {
     Sgd,
     #[default]
     AdamW,
+    Lars,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerSection {
-    /// sgd or adamw.
+    /// sgd, adamw or lars.
     pub kind: OptimizerKind,
     /// Peak learning rate.
     pub rate: f64,
     pub weight_decay: f64,
     /// Whether biases and the weights of norms decay too.
     pub decay_norms: bool,
-    /// Of sgd.
+    /// Of sgd and lars.
     pub momentum: f64,
+    /// Of lars: how long a step is, as a share of its weights' length, at a rate of 1.
+    pub trust: f64,
     /// Of adamw.
     pub beta1: f64,
     pub beta2: f64,
@@ -60,6 +63,7 @@ impl Default for OptimizerSection {
             weight_decay: 0.05,
             decay_norms: false,
             momentum: 0.9,
+            trust: 0.001,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -80,6 +84,7 @@ impl OptimizerSection {
             ("optimizer.rate", self.rate, 1e-12, 100.0),
             ("optimizer.weight_decay", self.weight_decay, 0.0, 10.0),
             ("optimizer.momentum", self.momentum, 0.0, 0.9999),
+            ("optimizer.trust", self.trust, 1e-9, 1.0),
             ("optimizer.beta1", self.beta1, 0.0, 0.9999),
             ("optimizer.beta2", self.beta2, 0.0, 0.999_999),
             ("optimizer.epsilon", self.epsilon, 1e-16, 1.0),
@@ -102,6 +107,7 @@ impl OptimizerSection {
     pub fn rule(&self) -> Rule {
         match self.kind {
             OptimizerKind::Sgd => Rule::Sgd { momentum: self.momentum },
+            OptimizerKind::Lars => Rule::Lars { momentum: self.momentum, trust: self.trust },
             OptimizerKind::AdamW => Rule::AdamW { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon },
         }
     }

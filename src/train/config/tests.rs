@@ -63,6 +63,22 @@ fn contradictions_and_impossible_values_are_one_sentence() {
             "[model]\narch = \"densenet121\"\nwidth = 33",
             "[model] densenet121 grows by half its width, so a width of 33 must be even",
         ),
+        (
+            "[loss]\nbeta = 1.0",
+            "loss.beta has no effect while the weights of margin_loss and structural_margin_loss are 0",
+        ),
+        (
+            "[loss]\ntriplet = 0.0\nmining = \"random\"",
+            "loss.mining has no effect while the weights of triplet, margin_loss and their structural versions are 0",
+        ),
+        (
+            "[loss]\ninfo_nce = 1.0\nacross_domains = false",
+            "InfoNCE compares across domains, so it needs loss.across_domains = true",
+        ),
+        (
+            "[loss]\nalike = \"kinds\"\n[data]\nkinds = 1",
+            "loss.alike = \"kinds\" needs data.kinds of at least 2, for a batch needs a wrong answer too",
+        ),
         ("[optimizer]\nrate = -1.0", "optimizer.rate must lie between 0.000000000001 and 100, not -1"),
     ];
     for (text, sentence) in cases {

@@ -43,6 +43,16 @@ pub fn cross_domain_info_nce(
     domains: &[PhotoDomain],
     temperature: f64,
 ) -> Result<Option<Tensor>> {
+    info_nce_of(&embeddings.matmul(&embeddings.t()?)?, products, domains, temperature)
+}
+
+/// [`cross_domain_info_nce`] of similarities `[n, n]` that were made in any way.
+pub fn info_nce_of(
+    similarity: &Tensor,
+    products: &[usize],
+    domains: &[PhotoDomain],
+    temperature: f64,
+) -> Result<Option<Tensor>> {
     let n = products.len();
     let (mut weight, mut barred) = (vec![0.0; n * n], vec![0.0; n * n]);
     let mut anchors = 0_usize;
@@ -60,7 +70,7 @@ pub fn cross_domain_info_nce(
     if anchors == 0 {
         return Ok(None);
     }
-    let logits = (embeddings.matmul(&embeddings.t()?)? / temperature)?;
+    let logits = (similarity / temperature)?;
     let logits = (&logits + matrix(barred, (n, n), &logits)?)?;
     let weight = matrix(weight, (n, n), &logits)?;
     let total = (log_softmax(&logits)? * weight)?.sum(D::Minus1)?.sum_all()?;

@@ -1,9 +1,10 @@
 //! Losses on distances: photos of one product near, photos of others far.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{matrix, read_matrix, relu, row_squares, rows, safe_sqrt, softplus};
+use super::mining::{Partners, Triplets, squared_distances};
+use super::{matrix, normalize_rows, read_matrix, relu, row_squares, rows, safe_sqrt, softplus};
 use crate::domain::PhotoDomain;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +30,6 @@ pub struct TripletSpec {
     pub hinge: Hinge,
 }
 
-pub struct TripletLoss {
-    /// Mean over the anchors that have both a positive and a negative; `None` where none has.
-    pub loss: Option<Tensor>,
-    pub anchors: usize,
-    /// Anchors whose positive is farther than their negative.
-    pub wrong: usize,
-}
-
 impl TripletSpec {
     /// Distance of each row of `a` from the same row of `b`.
     fn distance(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
@@ -54,57 +47,71 @@ impl TripletSpec {
         }
     }
 
-    /// Mean hinge over triplets of row numbers: anchor, positive, negative.
-    fn mean(&self, embeddings: &Tensor, triplets: &[[usize; 3]]) -> Result<Tensor> {
-        let pick = |place: usize| rows(embeddings, &triplets.iter().map(|t| t[place]).collect::<Vec<_>>());
+    /// Distances of anchors to their positives and to their negatives.
+    fn distances(&self, embeddings: &Tensor, triplets: &Triplets) -> Result<(Tensor, Tensor)> {
+        let pick = |place: usize| rows(embeddings, &triplets.place(place));
         let (anchor, positive, negative) = (pick(0)?, pick(1)?, pick(2)?);
-        let difference = (self.distance(&anchor, &positive)? - self.distance(&anchor, &negative)?)?;
-        self.hinge(&difference)?.mean_all()
+        Ok((self.distance(&anchor, &positive)?, self.distance(&anchor, &negative)?))
     }
 }
 
-/// Squared distances between all rows, on the host.
-fn squared_distances(embeddings: &Tensor) -> Result<Vec<Vec<f64>>> {
-    let x = read_matrix(embeddings)?;
-    Ok(x.iter().map(|a| x.iter().map(|b| a.iter().zip(b).map(|(p, q)| (p - q) * (p - q)).sum()).collect()).collect())
+/// The triplet loss: the mean over the triplets; `None` where there are none.
+pub fn triplet(embeddings: &Tensor, triplets: &Triplets, spec: &TripletSpec) -> Result<Option<Tensor>> {
+    if triplets.rows.is_empty() {
+        return Ok(None);
+    }
+    let (near, far) = spec.distances(embeddings, triplets)?;
+    Ok(Some(spec.hinge(&(near - far)?)?.mean_all()?))
 }
 
-/// Batch-hard triplets (Hermans et al. 2017): for each photo its farthest positive and its nearest negative.
-///
-/// With `domains`, both are sought in the other domain only: a street photo against shop photos and the other way
-/// round, which is what a search does. A tie goes to the first, so that one pair carries the gradient.
-pub fn batch_hard_triplet(
-    embeddings: &Tensor,
-    labels: &[usize],
-    domains: Option<&[PhotoDomain]>,
-    spec: &TripletSpec,
-) -> Result<TripletLoss> {
-    let distances = squared_distances(embeddings)?;
-    let n = labels.len();
-    let mut triplets = Vec::with_capacity(n);
-    let mut wrong = 0;
-    for anchor in 0..n {
-        let (mut positive, mut negative): (Option<usize>, Option<usize>) = (None, None);
-        for other in (0..n).filter(|&other| other != anchor) {
-            if domains.is_some_and(|d| d[anchor] == d[other]) {
-                continue;
-            }
-            let distance = distances[anchor][other];
-            if labels[anchor] == labels[other] {
-                if positive.is_none_or(|p| distance > distances[anchor][p]) {
-                    positive = Some(other);
-                }
-            } else if negative.is_none_or(|q| distance < distances[anchor][q]) {
-                negative = Some(other);
-            }
-        }
-        if let (Some(p), Some(q)) = (positive, negative) {
-            wrong += usize::from(distances[anchor][p] >= distances[anchor][q]);
-            triplets.push([anchor, p, q]);
-        }
+/// Mean of max(0, d(anchor, positive) - d(anchor, negative) + margin) of rows, by Euclidean distance.
+pub fn hinge(anchor: &Tensor, positive: &Tensor, negative: &Tensor, margin: f64) -> Result<Tensor> {
+    let spec = TripletSpec { distance: Distance::Euclidean, hinge: Hinge::Margin(margin) };
+    spec.hinge(&(spec.distance(anchor, positive)? - spec.distance(anchor, negative)?)?)?.mean_all()
+}
+
+/// The margin loss (Wu et al. 2017) with a boundary `betas [t]` for each triplet's anchor: positives are pulled to
+/// `beta - margin`, negatives pushed to `beta + margin`, and the sum is divided by the number of terms that are not 0.
+/// `None` where there are no triplets.
+pub fn margin(embeddings: &Tensor, triplets: &Triplets, betas: &Tensor, margin: f64) -> Result<Option<Tensor>> {
+    if triplets.rows.is_empty() {
+        return Ok(None);
     }
-    let loss = if triplets.is_empty() { None } else { Some(spec.mean(embeddings, &triplets)?) };
-    Ok(TripletLoss { loss, anchors: triplets.len(), wrong })
+    let spec = TripletSpec { distance: Distance::Euclidean, hinge: Hinge::Margin(margin) };
+    let (near, far) = spec.distances(embeddings, triplets)?;
+    margin_of(&near, &far, betas, margin).map(Some)
+}
+
+/// [`margin`] of distances `[t]` to positives and to negatives.
+pub(super) fn margin_of(near: &Tensor, far: &Tensor, betas: &Tensor, margin: f64) -> Result<Tensor> {
+    let pull = relu(&(near - betas)?.affine(1.0, margin)?)?;
+    let push = relu(&(betas - far)?.affine(1.0, margin)?)?;
+    let both = Tensor::cat(&[pull, push], 0)?;
+    let active = both.detach().to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().filter(|term| *term > 0.0).count();
+    both.sum_all()? / active.max(1) as f64
+}
+
+/// Proxy-Anchor (Kim et al. 2020) of rows of length 1 and `proxies [classes, dim]` of any length: `alpha` 32 and `delta`
+/// 0.1 are its usual settings. Labels are numbers of proxies.
+pub fn proxy_anchor(embeddings: &Tensor, labels: &[usize], proxies: &Tensor, alpha: f64, delta: f64) -> Result<Tensor> {
+    let (n, classes) = (labels.len(), proxies.dim(0)?);
+    let (mut same, mut with_positives) = (vec![0.0; n * classes], vec![false; classes]);
+    for (row, &label) in labels.iter().enumerate() {
+        if label >= classes {
+            candle_core::bail!("label {label} where there are {classes} proxies");
+        }
+        same[row * classes + label] = 1.0;
+        with_positives[label] = true;
+    }
+    let other = same.iter().map(|same| 1.0 - same).collect();
+    let similarity = embeddings.matmul(&normalize_rows(proxies)?.t()?)?;
+    let side = |mask: Vec<f64>, scale: f64| -> Result<Tensor> {
+        let terms = (similarity.affine(scale, alpha * delta)?.exp()? * matrix(mask, (n, classes), &similarity)?)?;
+        terms.sum(0)?.affine(1.0, 1.0)?.log()?.sum_all()
+    };
+    // A proxy without positives adds log(1 + 0) = 0 to the first sum.
+    let present = with_positives.into_iter().filter(|present| *present).count();
+    (side(same, -alpha)? / present.max(1) as f64)? + (side(other, alpha)? / classes.max(1) as f64)?
 }
 
 /// Pairs of rows that a person says are different products.
@@ -134,8 +141,9 @@ pub fn explicit_negatives(
         }
     }
     let mut total = embeddings.zeros_like()?.sum_all()?;
-    if !triplets.is_empty() {
-        total = (total + (spec.mean(embeddings, &triplets)? * triplets.len() as f64)?)?;
+    let triplets = Triplets { rows: triplets, wrong: 0 };
+    if let Some(mean) = triplet(embeddings, &triplets, spec)? {
+        total = (total + (mean * triplets.rows.len() as f64)?)?;
     }
     if !alone.is_empty() {
         let anchors = rows(embeddings, &alone.iter().map(|p| p.0).collect::<Vec<_>>())?;
@@ -156,38 +164,53 @@ pub fn explicit_positives(embeddings: &Tensor, pairs: &[(usize, usize)]) -> Resu
     Ok(Some(row_squares(&(first - second)?)?.mean_all()?))
 }
 
-/// Multi-similarity loss (Wang et al. 2019) with alpha 2, beta 40, lambda 0.5 and mining margin 0.1 as its usual
-/// settings: the sum over the anchors that keep both a positive and a negative, divided by the batch.
-pub fn multi_similarity(
-    embeddings: &Tensor,
-    labels: &[usize],
-    alpha: f64,
-    beta: f64,
-    lambda: f64,
-    margin: f64,
-) -> Result<Tensor> {
-    let n = labels.len();
-    let similarity = embeddings.matmul(&embeddings.t()?)?;
-    let s = read_matrix(&similarity)?;
-    let (mut positives, mut negatives) = (vec![0.0; n * n], vec![0.0; n * n]);
-    for i in 0..n {
-        let of = |same: bool| (0..n).filter(move |&j| j != i && (labels[i] == labels[j]) == same);
-        let nearest_negative = of(false).map(|j| s[i][j]).fold(f64::NEG_INFINITY, f64::max);
-        let farthest_positive = of(true).map(|j| s[i][j]).fold(f64::INFINITY, f64::min);
-        let kept_positives: Vec<_> = of(true).filter(|&j| s[i][j] - margin < nearest_negative).collect();
-        let kept_negatives: Vec<_> = of(false).filter(|&j| s[i][j] + margin > farthest_positive).collect();
-        if !kept_positives.is_empty() && !kept_negatives.is_empty() {
-            kept_positives.into_iter().for_each(|j| positives[i * n + j] = 1.0);
-            kept_negatives.into_iter().for_each(|j| negatives[i * n + j] = 1.0);
-        }
+/// Settings of the multi-similarity loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MultiSimilarity {
+    pub alpha: f64,
+    pub beta: f64,
+    pub lambda: f64,
+    /// By how much a pair may be easier than the hardest one of the other side and still be kept.
+    pub margin: f64,
+}
+
+impl Default for MultiSimilarity {
+    fn default() -> Self {
+        Self { alpha: 2.0, beta: 40.0, lambda: 0.5, margin: 0.1 }
     }
-    // An anchor that keeps nothing adds log(1 + 0) = 0.
-    let side = |mask: Vec<f64>, scale: f64| -> Result<Tensor> {
-        let mask = matrix(mask, (n, n), &similarity)?;
-        let terms = (similarity.affine(scale, -scale * lambda)?.exp()? * mask)?;
-        terms.sum(D::Minus1)?.affine(1.0, 1.0)?.log()?.sum_all()
-    };
-    let pull = (side(positives, -alpha)? / alpha)?;
-    let push = (side(negatives, beta)? / beta)?;
-    (pull + push)? / n as f64
+}
+
+impl MultiSimilarity {
+    /// The loss of Wang et al. 2019: the sum over the anchors that keep both a positive and a negative, divided by the
+    /// batch.
+    pub fn of(&self, embeddings: &Tensor, partners: Partners<'_>) -> Result<Tensor> {
+        self.of_similarities(&embeddings.matmul(&embeddings.t()?)?, partners)
+    }
+
+    /// The same of similarities `[n, n]` that were made in any way.
+    pub fn of_similarities(&self, similarity: &Tensor, partners: Partners<'_>) -> Result<Tensor> {
+        let n = partners.labels.len();
+        let s = read_matrix(similarity)?;
+        let (mut positives, mut negatives) = (vec![0.0; n * n], vec![0.0; n * n]);
+        for i in 0..n {
+            let of = |same: bool| (0..n).filter(move |&j| partners.fits(i, j, same));
+            let nearest_negative = of(false).map(|j| s[i][j]).fold(f64::NEG_INFINITY, f64::max);
+            let farthest_positive = of(true).map(|j| s[i][j]).fold(f64::INFINITY, f64::min);
+            let kept_positives: Vec<_> = of(true).filter(|&j| s[i][j] - self.margin < nearest_negative).collect();
+            let kept_negatives: Vec<_> = of(false).filter(|&j| s[i][j] + self.margin > farthest_positive).collect();
+            if !kept_positives.is_empty() && !kept_negatives.is_empty() {
+                kept_positives.into_iter().for_each(|j| positives[i * n + j] = 1.0);
+                kept_negatives.into_iter().for_each(|j| negatives[i * n + j] = 1.0);
+            }
+        }
+        // An anchor that keeps nothing adds log(1 + 0) = 0.
+        let side = |mask: Vec<f64>, scale: f64| -> Result<Tensor> {
+            let mask = matrix(mask, (n, n), similarity)?;
+            let terms = (similarity.affine(scale, -scale * self.lambda)?.exp()? * mask)?;
+            terms.sum(D::Minus1)?.affine(1.0, 1.0)?.log()?.sum_all()
+        };
+        let pull = (side(positives, -self.alpha)? / self.alpha)?;
+        let push = (side(negatives, self.beta)? / self.beta)?;
+        (pull + push)? / n as f64
+    }
 }

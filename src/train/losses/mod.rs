@@ -8,19 +8,26 @@
 mod classification;
 mod contrastive;
 mod metric;
+mod mining;
 mod self_supervised;
 mod structural;
+#[cfg(test)]
+mod structural_tests;
 #[cfg(test)]
 mod tests;
 
 pub use classification::cross_entropy;
-pub use contrastive::{cross_domain_info_nce, info_nce, info_nce_symmetric, nt_xent};
+pub use contrastive::{cross_domain_info_nce, info_nce, info_nce_of, info_nce_symmetric, nt_xent};
 pub use metric::{
-    Distance, Hinge, TripletLoss, TripletSpec, batch_hard_triplet, explicit_negatives, explicit_positives,
-    multi_similarity,
+    Distance, Hinge, MultiSimilarity, TripletSpec, explicit_negatives, explicit_positives, hinge, margin, proxy_anchor,
+    triplet,
 };
-pub use self_supervised::{byol, vicreg};
-pub use structural::{PairScores, StructuralSettings, structural_scores, structural_triplet};
+pub use mining::{Mining, Partners, Triplets, draws};
+pub use self_supervised::{byol, decoupled_nt_xent, dino, queue_info_nce, simsiam, vicreg};
+pub use structural::{
+    Compared, PairScores, ScoreMatrix, StructuralSettings, score_matrix, structural_margin, structural_scores,
+    structural_triplet,
+};
 
 use candle_core::{D, DType, Device, Result, Tensor};
 

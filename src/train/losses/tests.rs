@@ -1,17 +1,22 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::*;
-use crate::domain::PhotoDomain::{Shop, Street};
+use crate::domain::PhotoDomain::{self, Shop, Street};
 use crate::train::golden::{assert_close, host, numbers, training, value};
 
 const SOFT: TripletSpec = TripletSpec { distance: Distance::Euclidean, hinge: Hinge::Soft };
 
-fn margin(distance: Distance, margin: f64) -> TripletSpec {
+fn hinge(distance: Distance, margin: f64) -> TripletSpec {
     TripletSpec { distance, hinge: Hinge::Margin(margin) }
 }
 
-fn triplet(e: &Tensor, labels: &[usize], spec: TripletSpec) -> Result<Tensor> {
-    Ok(batch_hard_triplet(e, labels, None, &spec)?.loss.unwrap())
+fn mined(e: &Tensor, partners: Partners<'_>, mining: Mining) -> Triplets {
+    Triplets::mine(e, partners, mining, &mut draws(1, 2)).unwrap()
+}
+
+fn hardest(e: &Tensor, labels: &[usize], spec: TripletSpec) -> Result<Tensor> {
+    let triplets = mined(e, Partners { labels, domains: None }, Mining::BatchHard);
+    Ok(triplet(e, &triplets, &spec)?.unwrap())
 }
 
 /// The reference's loss of this name, on its inputs in their order.
@@ -19,10 +24,10 @@ fn by_name(name: &str, x: &[Tensor]) -> Result<Tensor> {
     let labels: Vec<usize> = (0..12).map(|i| i / 2).collect();
     let targets: Vec<_> = labels.iter().copied().map(Some).collect();
     match name {
-        "batch_hard_triplet_euclidean_m0.3" => triplet(&x[0], &labels, margin(Distance::Euclidean, 0.3)),
-        "batch_hard_triplet_squared_m0.3" => triplet(&x[0], &labels, margin(Distance::Squared, 0.3)),
-        "batch_hard_triplet_softmargin" => triplet(&x[0], &labels, SOFT),
-        "multi_similarity" => multi_similarity(&x[0], &labels, 2.0, 40.0, 0.5, 0.1),
+        "batch_hard_triplet_euclidean_m0.3" => hardest(&x[0], &labels, hinge(Distance::Euclidean, 0.3)),
+        "batch_hard_triplet_squared_m0.3" => hardest(&x[0], &labels, hinge(Distance::Squared, 0.3)),
+        "batch_hard_triplet_softmargin" => hardest(&x[0], &labels, SOFT),
+        "multi_similarity" => MultiSimilarity::default().of(&x[0], Partners { labels: &labels, domains: None }),
         "info_nce_t0.07" => info_nce(&x[0], &x[1], 0.07),
         "nt_xent_t0.1" => nt_xent(&x[0], &x[1], 0.1),
         "byol_mean" => byol(&x[0], &x[1]),
@@ -30,7 +35,11 @@ fn by_name(name: &str, x: &[Tensor]) -> Result<Tensor> {
         "cross_entropy" => cross_entropy(&(&x[0] * 5.0)?, &targets, 0.0),
         "cross_entropy_smoothing0.1" => cross_entropy(&(&x[0] * 5.0)?, &targets, 0.1),
         "structural_triplet_m0.2" => {
-            structural_triplet(&x[0], &x[1], 0.2, &StructuralSettings { epsilon: 0.05, iterations: 200 })
+            // Photo i of Y is the positive of photo i of X, the one before it the negative.
+            let both = Compared::new(&Tensor::cat(&[&x[0], &x[1]], 0)?, None)?;
+            let triplets = Triplets { rows: (0..12).map(|i| [i, 12 + i, 12 + (i + 11) % 12]).collect(), wrong: 0 };
+            let plans = StructuralSettings { epsilon: 0.05, iterations: 200 };
+            Ok(structural_triplet(&both, &triplets, 0.2, &plans)?.unwrap())
         }
         other => panic!("the reference has a loss that is not known here: {other}"),
     }
@@ -117,11 +126,12 @@ fn losses_on_six_rows_equal_the_published_constants() {
     let logits = (e.matmul(&proxies.t().unwrap()).unwrap() * 5.0).unwrap();
     let targets: Vec<_> = labels.iter().copied().map(Some).collect();
     let cases = [
-        ("euclidean 0.3", triplet(&e, &labels, margin(Distance::Euclidean, 0.3)), 1.200706),
-        ("euclidean 0.5", triplet(&e, &labels, margin(Distance::Euclidean, 0.5)), 1.400706),
-        ("squared 0.3", triplet(&e, &labels, margin(Distance::Squared, 0.3)), 2.206716),
-        ("soft", triplet(&e, &labels, SOFT), 1.257108),
-        ("multi-similarity", multi_similarity(&e, &labels, 2.0, 40.0, 0.5, 0.1), 1.127455),
+        ("euclidean 0.3", hardest(&e, &labels, hinge(Distance::Euclidean, 0.3)), 1.200706),
+        ("euclidean 0.5", hardest(&e, &labels, hinge(Distance::Euclidean, 0.5)), 1.400706),
+        ("squared 0.3", hardest(&e, &labels, hinge(Distance::Squared, 0.3)), 2.206716),
+        ("soft", hardest(&e, &labels, SOFT), 1.257108),
+        ("multi-similarity", MultiSimilarity::default().of(&e, Partners { labels: &labels, domains: None }), 1.127455),
+        ("proxy-anchor", proxy_anchor(&e, &labels, &proxies, 32.0, 0.1), 28.386360),
         ("nt-xent 0.1", nt_xent(&even, &odd, 0.1), 9.607342),
         ("nt-xent 0.5", nt_xent(&even, &odd, 0.5), 2.396989),
         ("info-nce 0.07", info_nce(&even, &odd, 0.07), 13.108027),
@@ -141,35 +151,188 @@ fn losses_on_six_rows_equal_the_published_constants() {
     }
 }
 
-/// Oracle: central differences in f64.
+/// Oracle: central differences in f64 of every entry.
+fn slopes_agree(name: &str, shape: &[usize], start: &[f64], function: &dyn Fn(&Tensor) -> Tensor) {
+    let at = |x: &[f64]| Var::from_tensor(&Tensor::from_slice(x, shape, &Device::Cpu).unwrap()).unwrap();
+    let x = at(start);
+    let gradients = function(&x).backward().unwrap();
+    let step = 1e-6;
+    let differences: Vec<f64> = (0..start.len())
+        .map(|i| {
+            let (mut up, mut down) = (start.to_vec(), start.to_vec());
+            up[i] += step;
+            down[i] -= step;
+            let loss_at = |x: &[f64]| read_scalar(&function(&at(x))).unwrap();
+            (loss_at(&up) - loss_at(&down)) / (2.0 * step)
+        })
+        .collect();
+    assert_close(name, &host(gradients.get(x.as_tensor()).unwrap()), &differences, 1e-7);
+    assert!(differences.iter().any(|d| d.abs() > 1e-3), "{name} is flat, so nothing was compared");
+}
+
+const LABELS: [usize; 9] = [0, 0, 0, 1, 1, 2, 2, 2, 3];
+const DOMAINS: [PhotoDomain; 9] = [Street, Shop, Shop, Street, Shop, Street, Street, Shop, Shop];
+
 #[test]
 fn losses_across_domains_have_the_gradients_of_finite_differences() {
-    let labels = [0, 0, 0, 1, 1, 2, 2, 2, 3];
-    let domains = [Street, Shop, Shop, Street, Shop, Street, Street, Shop, Shop];
+    let partners = Partners { labels: &LABELS, domains: Some(&DOMAINS) };
+    let with = |e: &Tensor, mining| triplet(e, &mined(e, partners, mining), &SOFT).unwrap().unwrap();
     type Named<'a> = (&'a str, &'a dyn Fn(&Tensor) -> Tensor);
-    let functions: [Named<'_>; 4] = [
-        ("batch-hard", &|e| batch_hard_triplet(e, &labels, Some(&domains), &SOFT).unwrap().loss.unwrap()),
-        ("info-nce", &|e| cross_domain_info_nce(e, &labels, &domains, 0.2).unwrap().unwrap()),
-        ("negatives", &|e| explicit_negatives(e, &labels, &domains, &[(0, 4), (8, 2)], &SOFT, 1.9).unwrap().unwrap()),
+    let functions: [Named<'_>; 9] = [
+        ("batch-hard", &|e| with(e, Mining::BatchHard)),
+        ("semi-hard", &|e| with(e, Mining::SemiHard)),
+        ("distance-weighted", &|e| with(e, Mining::DistanceWeighted)),
+        ("random", &|e| with(e, Mining::Random)),
+        ("multi-similarity", &|e| MultiSimilarity::default().of(e, partners).unwrap()),
+        ("nt-xent", &|e| nt_xent(&e.narrow(0, 0, 4).unwrap(), &e.narrow(0, 4, 4).unwrap(), 0.3).unwrap()),
+        ("info-nce", &|e| cross_domain_info_nce(e, &LABELS, &DOMAINS, 0.2).unwrap().unwrap()),
+        ("negatives", &|e| explicit_negatives(e, &LABELS, &DOMAINS, &[(0, 4), (8, 2)], &SOFT, 1.9).unwrap().unwrap()),
         ("positives", &|e| explicit_positives(e, &[(0, 4), (5, 8)]).unwrap().unwrap()),
     ];
     let start = host(&value("domains/", "E", &[9, 5]));
     for (name, function) in functions {
-        let at = |x: &[f64]| Var::from_tensor(&Tensor::from_slice(x, (9, 5), &Device::Cpu).unwrap()).unwrap();
-        let loss_at = |x: &[f64]| read_scalar(&function(&normalize_rows(&at(x)).unwrap())).unwrap();
-        let x = at(&start);
-        let gradients = function(&normalize_rows(&x).unwrap()).backward().unwrap();
-        let step = 1e-6;
-        let differences: Vec<f64> = (0..start.len())
-            .map(|i| {
-                let (mut up, mut down) = (start.clone(), start.clone());
-                up[i] += step;
-                down[i] -= step;
-                (loss_at(&up) - loss_at(&down)) / (2.0 * step)
+        slopes_agree(name, &[9, 5], &start, &|x| function(&normalize_rows(x).unwrap()));
+    }
+}
+
+/// Oracle: the published equations, row by row on the host, and central differences of vectors, boundaries and proxies.
+#[test]
+fn margin_and_proxy_anchor_have_their_values_and_gradients() {
+    let raw = host(&value("margin/", "E", &[9, 5]));
+    let unit = |x: &[f64]| -> Vec<Vec<f64>> {
+        x.chunks(5)
+            .map(|row| {
+                let length = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+                row.iter().map(|v| v / length).collect()
             })
-            .collect();
-        assert_close(name, &host(gradients.get(x.as_tensor()).unwrap()), &differences, 1e-7);
-        assert!(differences.iter().any(|d| d.abs() > 1e-3), "{name} is flat, so nothing was compared");
+            .collect()
+    };
+    let tensor = |x: &[f64], shape: (usize, usize)| Tensor::from_slice(x, shape, &Device::Cpu).unwrap();
+    let e = normalize_rows(&tensor(&raw, (9, 5))).unwrap();
+    let triplets = mined(&e, Partners { labels: &LABELS, domains: None }, Mining::SemiHard);
+    let betas: Vec<f64> = triplets.rows.iter().map(|[a, ..]| 0.8 + 0.3 * LABELS[*a] as f64).collect();
+    let rows = unit(&raw);
+    let distance =
+        |a: usize, b: usize| rows[a].iter().zip(&rows[b]).map(|(p, q)| (p - q) * (p - q)).sum::<f64>().sqrt();
+    let terms: Vec<f64> = triplets
+        .rows
+        .iter()
+        .zip(&betas)
+        .flat_map(|(&[a, p, n], beta)| [distance(a, p) - beta + 0.2, beta - distance(a, n) + 0.2])
+        .map(|term| term.max(0.0))
+        .collect();
+    let active = terms.iter().filter(|term| **term > 0.0).count();
+    assert!(active < terms.len(), "every term is active, so the division is not tested");
+    let wanted = terms.iter().sum::<f64>() / active as f64;
+    let count = betas.len();
+    let of = |e: &Tensor, betas: &Tensor| margin(e, &triplets, betas, 0.2).unwrap().unwrap();
+    let fixed = Tensor::from_slice(&betas, count, &Device::Cpu).unwrap();
+    assert_close("margin", &[read_scalar(&of(&e, &fixed)).unwrap()], &[wanted], 1e-9);
+    slopes_agree("margin", &[9, 5], &raw, &|x| of(&normalize_rows(x).unwrap(), &fixed));
+    slopes_agree("boundaries", &[count], &betas, &|x| of(&e, x));
+    let content = Tensor::full(1.0_f64, count, &Device::Cpu).unwrap();
+    let far = Triplets { rows: vec![[0, 1, 2]; count], wrong: 0 };
+    let apart = tensor(&[1.0, 0.0, 1.0, 0.0, -1.0, 0.0], (3, 2));
+    assert_eq!(read_scalar(&margin(&apart, &far, &content, 0.2).unwrap().unwrap()).unwrap(), 0.0);
+
+    let proxies = host(&value("margin/", "P", &[5, 5]));
+    let p = unit(&proxies);
+    let cosine = |row: usize, proxy: usize| rows[row].iter().zip(&p[proxy]).map(|(a, b)| a * b).sum::<f64>();
+    let (mut pull, mut push, mut present) = (0.0, 0.0, 0.0);
+    for proxy in 0..5 {
+        let sum = |same: bool, sign: f64| -> f64 {
+            let of = |i: usize| (sign * 32.0 * cosine(i, proxy) + 3.2).exp();
+            (0..9).filter(|&i| (LABELS[i] == proxy) == same).map(of).sum()
+        };
+        let positives = sum(true, -1.0);
+        if LABELS.contains(&proxy) {
+            present += 1.0;
+            pull += (1.0 + positives).ln();
+        }
+        push += (1.0 + sum(false, 1.0)).ln();
+    }
+    let wanted = pull / present + push / 5.0;
+    let of = |e: &Tensor, p: &Tensor| proxy_anchor(e, &LABELS, p, 32.0, 0.1).unwrap();
+    let fixed = tensor(&proxies, (5, 5));
+    assert_close("proxy-anchor", &[read_scalar(&of(&e, &fixed)).unwrap()], &[wanted], 1e-9);
+    slopes_agree("proxy-anchor", &[9, 5], &raw, &|x| of(&normalize_rows(x).unwrap(), &fixed));
+    slopes_agree("proxies", &[5, 5], &proxies, &|p| of(&e, p));
+    assert!(proxy_anchor(&e, &[7; 9], &fixed, 32.0, 0.1).unwrap_err().to_string().contains("5 proxies"));
+}
+
+/// Oracle: the papers' equations, row by row on the host, and central differences.
+#[test]
+fn losses_without_labels_have_their_values_and_gradients() {
+    let (n, dim) = (4, 5);
+    let raw = host(&value("pretext/", "E", &[8, 5]));
+    let tensor = |x: &[f64]| Tensor::from_slice(x, (x.len() / dim, dim), &Device::Cpu).unwrap();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let log_sum = |x: &[f64]| x.iter().map(|x| x.exp()).sum::<f64>().ln();
+    let unit: Vec<Vec<f64>> = host(&normalize_rows(&tensor(&raw)).unwrap()).chunks(dim).map(<[f64]>::to_vec).collect();
+    let halves = |x: &Tensor| (x.narrow(0, 0, n).unwrap(), x.narrow(0, n, n).unwrap());
+    let rows = |x: &Tensor| halves(&normalize_rows(x).unwrap());
+    let queue = normalize_rows(&value("pretext/", "Q", &[6, 5])).unwrap();
+    let wrong: Vec<Vec<f64>> = host(&queue).chunks(dim).map(<[f64]>::to_vec).collect();
+    let centre = Tensor::new(&[[0.1, -0.2, 0.3, 0.0, 0.2]], &Device::Cpu).unwrap();
+    let c = host(&centre);
+
+    let moco = |x: &Tensor| {
+        let (q, k) = rows(x);
+        queue_info_nce(&q, &k.detach(), &queue, 0.2).unwrap()
+    };
+    let wanted = (0..n).map(|i| {
+        let positive = dot(&unit[i], &unit[n + i]) / 0.2;
+        let all: Vec<f64> = wrong.iter().map(|w| dot(&unit[i], w) / 0.2).chain([positive]).collect();
+        log_sum(&all) - positive
+    });
+    assert_close("moco", &[read_scalar(&moco(&tensor(&raw))).unwrap()], &[wanted.sum::<f64>() / n as f64], 1e-12);
+
+    let decoupled = |x: &Tensor| {
+        let (a, b) = rows(x);
+        decoupled_nt_xent(&a, &b, 0.3).unwrap()
+    };
+    let wanted = (0..2 * n).map(|i| {
+        let partner = (i + n) % (2 * n);
+        let others = (0..2 * n).filter(|&j| j != i && j != partner);
+        let all: Vec<f64> = others.map(|j| dot(&unit[i], &unit[j]) / 0.3).collect();
+        log_sum(&all) - dot(&unit[i], &unit[partner]) / 0.3
+    });
+    let wanted = wanted.sum::<f64>() / (2 * n) as f64;
+    assert_close("decoupled", &[read_scalar(&decoupled(&tensor(&raw))).unwrap()], &[wanted], 1e-12);
+
+    let similar = |x: &Tensor| {
+        let (p, z) = halves(x);
+        simsiam(&p, &z.detach()).unwrap()
+    };
+    let wanted = -(0..n).map(|i| dot(&unit[i], &unit[n + i])).sum::<f64>() / n as f64;
+    assert_close("simsiam", &[read_scalar(&similar(&tensor(&raw))).unwrap()], &[wanted], 1e-12);
+
+    let taught = |x: &Tensor| {
+        let (student, teacher) = halves(x);
+        dino(&student, &teacher, &centre, [0.1, 0.04]).unwrap()
+    };
+    let softmax = |x: Vec<f64>| -> Vec<f64> {
+        let total = log_sum(&x);
+        x.into_iter().map(|x| (x - total).exp()).collect()
+    };
+    let wanted = (0..n).map(|i| {
+        let teacher = softmax((0..dim).map(|k| (raw[(n + i) * dim + k] - c[k]) / 0.04).collect());
+        let student = softmax((0..dim).map(|k| raw[i * dim + k] / 0.1).collect());
+        -dot(&teacher, &student.iter().map(|p| p.ln()).collect::<Vec<_>>())
+    });
+    assert_close("dino", &[read_scalar(&taught(&tensor(&raw))).unwrap()], &[wanted.sum::<f64>() / n as f64], 1e-9);
+
+    // Targets are constants, so only the first half moves in the differences.
+    let target = tensor(&raw).narrow(0, n, n).unwrap();
+    let with = |loss: &dyn Fn(&Tensor) -> Tensor, x: &Tensor| loss(&Tensor::cat(&[x, &target], 0).unwrap());
+    slopes_agree("moco", &[n, dim], &raw[..n * dim], &|x| with(&moco, x));
+    slopes_agree("simsiam", &[n, dim], &raw[..n * dim], &|x| with(&similar, x));
+    slopes_agree("dino", &[n, dim], &raw[..n * dim], &|x| with(&taught, x));
+    slopes_agree("decoupled", &[2 * n, dim], &raw, &decoupled);
+    for constant in [&moco as &dyn Fn(&Tensor) -> Tensor, &similar, &taught] {
+        let x = Var::from_tensor(&tensor(&raw)).unwrap();
+        let gradient = host(constant(&x).backward().unwrap().get(x.as_tensor()).unwrap());
+        assert!(gradient[n * dim..].iter().all(|g| *g == 0.0), "a target was pulled along");
     }
 }
 
@@ -178,23 +341,24 @@ fn across_domains_positives_and_negatives_come_from_the_other_domain_only() {
     // On a line: the street photo of product 0 at 0, its shop photo at 3, a street photo of product 1 at 0.5
     // (nearest of all, but of the same domain) and its shop photo at 2.
     let e = Tensor::from_vec(vec![0.0, 3.0, 0.5, 2.0_f64], (4, 1), &Device::Cpu).unwrap();
-    let triplets =
-        batch_hard_triplet(&e, &[0, 0, 1, 1], Some(&[Street, Shop, Street, Shop]), &margin(Distance::Euclidean, 1.0))
-            .unwrap();
+    let partners = Partners { labels: &[0, 0, 1, 1], domains: Some(&[Street, Shop, Street, Shop]) };
+    let triplets = mined(&e, partners, Mining::BatchHard);
+    let loss = triplet(&e, &triplets, &hinge(Distance::Euclidean, 1.0)).unwrap().unwrap();
     // Anchor by anchor: 3 - 2, 3 - 2.5, 1.5 - 2.5, 1.5 - 2, each + 1 and cut at 0.
     let expected = (2.0 + 1.5 + 0.0 + 0.5) / 4.0;
-    assert!((read_scalar(&triplets.loss.unwrap()).unwrap() - expected).abs() < 1e-9);
-    assert_eq!((triplets.anchors, triplets.wrong), (4, 2));
+    assert!((read_scalar(&loss).unwrap() - expected).abs() < 1e-9);
+    assert_eq!((triplets.rows.len(), triplets.wrong), (4, 2));
 }
 
 #[test]
 fn photos_that_coincide_and_batches_without_partners_stay_finite() {
     let same = Var::from_tensor(&Tensor::ones((4, 3), DType::F32, &Device::Cpu).unwrap()).unwrap();
-    let loss = triplet(&same, &[0, 0, 1, 1], SOFT).unwrap();
+    let loss = hardest(&same, &[0, 0, 1, 1], SOFT).unwrap();
     let gradient = host(loss.backward().unwrap().get(same.as_tensor()).unwrap());
     assert!(gradient.iter().all(|g| *g == 0.0), "{gradient:?}");
-    let alone = batch_hard_triplet(&same, &[0, 1, 2, 3], None, &SOFT).unwrap();
-    assert!(alone.loss.is_none() && alone.anchors == 0);
+    let alone = mined(&same, Partners { labels: &[0, 1, 2, 3], domains: None }, Mining::BatchHard);
+    assert!(alone.rows.is_empty() && triplet(&same, &alone, &SOFT).unwrap().is_none());
+    assert!(margin(&same, &alone, &same, 0.2).unwrap().is_none());
     assert!(cross_domain_info_nce(&same, &[0, 0, 1, 1], &[Shop; 4], 0.1).unwrap().is_none());
     assert!(explicit_negatives(&same, &[0, 0, 1, 1], &[Shop; 4], &[], &SOFT, 1.0).unwrap().is_none());
     let unlabelled = cross_entropy(&same, &[None; 4], 0.1).unwrap();

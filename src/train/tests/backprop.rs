@@ -9,6 +9,7 @@ use crate::domain::PhotoDomain;
 use crate::nn::{Arch, Embedder, EmbedderOutput};
 use crate::train::TrainConfig;
 use crate::train::backprop::{Backprop, forward};
+use crate::train::criterion::Criterion;
 use crate::train::golden::{assert_close, host, value};
 use crate::train::groups::GroupRates;
 use crate::train::objective::{Labels, Objective};
@@ -50,7 +51,7 @@ fn pass(frozen: bool, parts: usize, recompute: bool) -> Found {
     let labels = Labels { products: &products, kinds: &kinds, domains: &domains };
     let how = Backprop { parts, recompute };
     let pass = forward(&embedder, &x, &kinds, how).unwrap();
-    let objective = Objective::of(pass.output(), &labels, &config).unwrap();
+    let objective = Objective::of(pass.output(), &labels, &config, &Criterion::default(), 0).unwrap();
     let output = pass.output().clone();
     let found = pass.backward(&objective.total).unwrap();
     let parts = objective.read().unwrap();

@@ -2,9 +2,11 @@
 
 mod backprop;
 mod corrections;
+mod methods;
 mod networks;
 mod observing;
 mod policy;
+mod recipes;
 mod reference;
 mod runs;
 mod wardrobe;

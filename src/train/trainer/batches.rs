@@ -11,7 +11,7 @@ use crate::domain::{Progress, StopFlag};
 use crate::train::config::TrainConfig;
 use crate::train::event::TrainEvent;
 use crate::train::inputs::training_items;
-use crate::train::recolour::{Recolouring, recolour};
+use crate::train::methods::make_batch;
 
 impl Trainer {
     /// Decodes the training photos into files, where that is wanted and has not been done before.
@@ -50,14 +50,6 @@ impl Trainer {
         }
         found.into_iter().collect()
     }
-}
-
-pub(super) fn make_batch(loader: &Loader, config: &TrainConfig, items: &[usize], epoch: usize, place: usize) -> Batch {
-    let (epoch, place) = (epoch as u64, place as u64);
-    let mut batch = loader.batch(items, epoch, place);
-    let how = Recolouring { product: config.data.recolour, colour_blind: config.data.colour_blind };
-    recolour(&mut batch, how, config.seed, epoch, place);
-    batch
 }
 
 pub(super) fn loader(config: &TrainConfig, dataset: &Arc<Dataset>, size: usize) -> Loader {

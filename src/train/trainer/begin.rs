@@ -8,12 +8,14 @@ use candle_core::{DType, Device};
 
 use super::batches::loader;
 use super::{RunInfo, Start, Trainer};
-use crate::data::{Dataset, Sampler};
+use crate::data::Dataset;
 use crate::nn::{Embedder, Params};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
+use crate::train::criterion::Criterion;
 use crate::train::ema::Ema;
 use crate::train::inputs::{check_enough, check_measurable, on_device, strip, take_weights, training_items};
+use crate::train::methods::{Dealer, Method};
 use crate::train::optimizer::Optimizer;
 use crate::train::run_folder::{self, TrainerState};
 
@@ -41,15 +43,19 @@ impl Trainer {
         }
         let dataset = Arc::new(dataset);
         let among = training_items(&dataset, config.data.label_fraction, config.seed);
-        check_enough(&dataset, &among)?;
+        if !config.pretext.is_on() {
+            check_enough(&dataset, &among)?;
+        }
         check_measurable(&config, &dataset)?;
-        let sampler = Sampler::new(&dataset, &among, config.sampler(), config.seed);
-        let schedule = config.schedule(sampler.steps_per_epoch());
+        let dealer = Dealer::new(&config, &dataset)?;
+        let schedule = config.schedule(dealer.steps_per_epoch());
         let embedder_config = config.embedder(dataset.kinds.len().max(1));
         let mut optimizer = Optimizer::new(config.rule(), config.optimizer.weight_decay, config.optimizer.decay_norms)
             .with_rates(config.optimizer.rates());
+        let labels = Criterion::labels(&config, dataset.products.len(), dataset.kinds.len());
+        let mut criterion = Criterion::new(&config, labels, device)?;
         let mut state = TrainerState::default();
-        let (mut ema, mut parent, mut saved_step) = (None, None, None);
+        let (mut ema, mut parent, mut saved_step, mut learnt) = (None, None, None, None);
         let mut embedder = match start {
             Start::Fresh if config.optimizer.freeze_norms => {
                 let sentence = "optimizer.freeze_norms needs a model to start from, for the norms of a fresh network \
@@ -81,6 +87,7 @@ impl Trainer {
                 }
                 let moments = strip(&resumed.store, "optimizer.");
                 optimizer.restore(resumed.state.optimizer_steps, &moments)?;
+                criterion.restore(resumed.state.optimizer_steps, &strip(&resumed.store, "criterion."))?;
                 let raw = strip(&resumed.store, "weights.");
                 // With an average the checkpoint's own weights are the averaged ones.
                 let weights = if config.optimizer.ema > 0.0 {
@@ -89,6 +96,7 @@ impl Trainer {
                 } else {
                     resumed.saved.tensors.clone()
                 };
+                learnt = Some(strip(&resumed.store, "method."));
                 state = resumed.state;
                 saved_step = Some(state.position.step);
                 parent = resumed.saved.card.parent.clone();
@@ -97,6 +105,10 @@ impl Trainer {
             }
         };
         embedder.freeze_norms(config.optimizer.freeze_norms);
+        let mut method = Method::new(&config, &dataset, &embedder, device)?;
+        if let Some(learnt) = learnt {
+            method.restore(&learnt)?;
+        }
         if config.optimizer.ema > 0.0 && ema.is_none() {
             ema = Some(Ema::new(config.optimizer.ema, &embedder.params)?);
         }
@@ -110,8 +122,10 @@ impl Trainer {
             device: device.clone(),
             embedder,
             optimizer,
+            criterion,
             ema,
-            sampler,
+            method,
+            dealer,
             schedule,
             loaders,
             state,

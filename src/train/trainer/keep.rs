@@ -10,6 +10,8 @@ use crate::eval::{EvalItem, Scores, evaluate};
 use crate::nn::{Embedder, ModelCard, Params};
 use crate::train::TrainError;
 use crate::train::event::TrainEvent;
+use crate::train::inputs::training_items;
+use crate::train::methods::{Probe, probe};
 use crate::train::run_folder;
 
 impl Trainer {
@@ -21,6 +23,16 @@ impl Trainer {
         }
         let encoder = self.averaged()?.to_encoder(&self.card())?;
         Ok(evaluate(&encoder, &queries, &gallery, None, stop, &|_| {})?.map(|found| found.report.global))
+    }
+
+    /// Looks at how well nearest neighbours agree, where the recipe learns without labels and asks for it.
+    pub(super) fn probe(&self, epoch: usize, stop: &StopFlag) -> Result<Option<Probe>, TrainError> {
+        let section = &self.config.pretext;
+        let due = section.probe_epochs > 0
+            && (epoch == self.config.schedule.epochs || epoch.is_multiple_of(section.probe_epochs));
+        let Some(loader) = self.loaders.values().next().filter(|_| section.is_on() && due) else { return Ok(None) };
+        let among = training_items(&self.dataset, 1.0, self.config.seed);
+        Ok(probe(&self.averaged()?, loader, &among, section.probe_neighbours, stop)?)
     }
 
     /// The network that is measured and kept: the averaged one where the recipe averages.
@@ -53,6 +65,8 @@ impl Trainer {
         let weights = self.embedder.params.tensors()?;
         let mut store: BTreeMap<String, Tensor> =
             self.optimizer.state()?.into_iter().map(|(name, tensor)| (format!("optimizer.{name}"), tensor)).collect();
+        store.extend(self.criterion.state()?.into_iter().map(|(name, tensor)| (format!("criterion.{name}"), tensor)));
+        store.extend(self.method.state()?.into_iter().map(|(name, tensor)| (format!("method.{name}"), tensor)));
         let shown = match &self.ema {
             Some(ema) => {
                 store.extend(weights.into_iter().map(|(name, tensor)| (format!("weights.{name}"), tensor)));

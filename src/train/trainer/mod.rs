@@ -19,12 +19,14 @@ use std::sync::Arc;
 use candle_core::Device;
 
 use super::config::TrainConfig;
+use super::criterion::Criterion;
 use super::ema::Ema;
+use super::methods::{Dealer, Method, Moment};
 use super::observe::Watch;
 use super::optimizer::Optimizer;
 use super::run_folder::{Position, TrainerState};
 use super::schedule::Schedule;
-use crate::data::{Dataset, Loader, Sampler};
+use crate::data::{Dataset, Loader};
 use crate::domain::CheckpointId;
 use crate::nn::Embedder;
 
@@ -60,8 +62,10 @@ pub struct Trainer {
     device: Device,
     embedder: Embedder,
     optimizer: Optimizer,
+    criterion: Criterion,
     ema: Option<Ema>,
-    sampler: Sampler,
+    method: Method,
+    dealer: Dealer,
     schedule: Schedule,
     /// For the sizes that the recipe asks for.
     loaders: BTreeMap<usize, Loader>,
@@ -95,6 +99,12 @@ impl Trainer {
     /// All steps of the run.
     pub fn steps(&self) -> usize {
         self.schedule.total_steps
+    }
+
+    /// Where the run is.
+    fn moment(&self) -> Moment {
+        let Position { step, epoch, .. } = self.state.position;
+        Moment { step, steps: self.steps(), epoch }
     }
 
     pub fn position(&self) -> Position {

@@ -114,7 +114,7 @@ impl Trainer {
     ) -> Result<bool, TrainError> {
         let epoch = self.state.position.epoch;
         let size = self.config.size_in_epoch(epoch);
-        let batches = self.sampler.epoch(epoch as u64);
+        let batches = self.dealer.epoch(epoch as u64);
         let first = self.state.position.batch;
         let mut next = batches.get(first).map(|items| self.prepare(size, items, epoch, first));
         while let Some(batch) = next.take() {
@@ -159,7 +159,9 @@ impl Trainer {
             }
         }
         let (epoch, every) = (self.state.position.epoch, self.config.run.validate_epochs);
-        self.state.unmeasured = every > 0 && (epoch == self.config.schedule.epochs || epoch.is_multiple_of(every));
+        // The embedding learns nothing from a pretext task, so there is nothing to search with yet.
+        let measures = every > 0 && !self.config.pretext.is_on();
+        self.state.unmeasured = measures && (epoch == self.config.schedule.epochs || epoch.is_multiple_of(every));
         self.measure_epoch(stop, tell)
     }
 
@@ -168,6 +170,9 @@ impl Trainer {
         let (epoch, step, run) = (self.state.position.epoch, self.state.position.step, self.config.run.clone());
         let mut better = false;
         let mut validation = None;
+        if let Some(probe) = self.probe(epoch, stop)? {
+            tell(TrainEvent::Probe { epoch, step, probe });
+        }
         if self.state.unmeasured {
             validation = self.validate(stop)?;
             if validation.is_none() && stop.is_stopped() {

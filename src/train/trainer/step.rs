@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 
 use super::Trainer;
-use super::batches::make_batch;
 use crate::data::{Batch, Dataset};
 use crate::nn::Embedder;
 use crate::train::TrainError;
 use crate::train::backprop;
 use crate::train::config::TrainConfig;
+use crate::train::criterion::Criterion;
 use crate::train::ema::Ema;
 use crate::train::event::LossParts;
+use crate::train::methods::{Method, Moment, Pace, make_batch};
 use crate::train::objective::{Labels, Objective};
 use crate::train::observe::{self, Look, Observation};
 use crate::train::optimizer::{Optimizer, clip_scale, gradient_norm};
@@ -49,7 +51,9 @@ impl Trainer {
         let mut prepared: Option<(Batch, f64)> = None;
         let mut done = Instant::now();
         let slot = &mut prepared;
+        let moment = self.moment();
         let (embedder, optimizer, ema) = (&self.embedder, &mut self.optimizer, &mut self.ema);
+        let (criterion, method) = (&mut self.criterion, &mut self.method);
         let (device, step) = (&self.device, self.state.position.step);
         let looks = self.watch.as_ref().is_some_and(|watch| watch.is_due(step, self.looked));
         if looks {
@@ -66,7 +70,8 @@ impl Trainer {
                     *slot = Some((batch, begun.elapsed().as_secs_f64()));
                 });
             }
-            let result = step_on(embedder, optimizer, ema, batch, &config, rate, device, looking);
+            let mut work = Work { embedder, optimizer, criterion, method, ema, config: &config, device };
+            let result = work.step(batch, rate, moment, looking);
             done = Instant::now();
             result
         });
@@ -108,55 +113,94 @@ enum StepOutcome {
     NotFinite,
 }
 
-#[allow(clippy::too_many_arguments)]
-fn step_on(
-    embedder: &Embedder,
-    optimizer: &mut Optimizer,
-    ema: &mut Option<Ema>,
-    batch: &Batch,
-    config: &TrainConfig,
-    rate: f64,
-    device: &Device,
-    looking: Option<(usize, &Dataset)>,
-) -> Result<StepOutcome, TrainError> {
-    if batch.len() < 2 {
-        return Ok(StepOutcome::Skipped);
+/// All that a step reads and moves.
+struct Work<'a> {
+    embedder: &'a Embedder,
+    optimizer: &'a mut Optimizer,
+    criterion: &'a mut Criterion,
+    method: &'a mut Method,
+    ema: &'a mut Option<Ema>,
+    config: &'a TrainConfig,
+    device: &'a Device,
+}
+
+/// What a step computes before anything moves.
+struct Found {
+    objective: Objective,
+    gradients: GradStore,
+    /// Global vectors, where labels are used, and what was seen of the pass.
+    looked: Option<(Tensor, Look)>,
+}
+
+impl Work<'_> {
+    fn step(
+        &mut self,
+        batch: &Batch,
+        rate: f64,
+        moment: Moment,
+        looking: Option<(usize, &Dataset)>,
+    ) -> Result<StepOutcome, TrainError> {
+        if batch.len() < 2 {
+            return Ok(StepOutcome::Skipped);
+        }
+        let Found { objective, gradients, mut looked } = match self.method.pretext(self.embedder, batch, moment)? {
+            Some(objective) => {
+                let gradients = objective.total.backward()?;
+                Found { objective, gradients, looked: None }
+            }
+            None => self.labelled(batch, looking.is_some())?,
+        };
+        let loss = objective.read()?;
+        let own = self.method.trainable();
+        let norm = gradient_norm(self.embedder.params.trainable().chain(own.iter().copied()), &gradients)?;
+        if !loss.total.is_finite() || !norm.is_finite() {
+            return Ok(StepOutcome::NotFinite);
+        }
+        if let Some((_, look)) = &mut looked {
+            look.before_update(&self.embedder.params, &gradients)?;
+        }
+        let scale = clip_scale(norm, self.config.optimizer.clip_norm);
+        let own = own.into_iter().filter_map(|(name, var)| match self.method.pace(name, moment) {
+            Pace::Scheduled => Some((name, var, rate)),
+            Pace::Constant => Some((name, var, self.config.optimizer.rate)),
+            Pace::Resting => None,
+        });
+        let network = self.embedder.params.trainable().map(|(name, var)| (name, var, rate));
+        self.optimizer.step_each(network.chain(own), &gradients, scale)?;
+        self.criterion.step(&gradients, rate)?;
+        self.method.after_step(self.embedder, moment)?;
+        if let Some(ema) = self.ema {
+            ema.update(&self.embedder.params, self.optimizer.steps())?;
+        }
+        let seen = match looked.zip(looking) {
+            Some(((global, look), (step, dataset))) => Some(Observation {
+                health: look.after_update(step, &self.embedder.params)?,
+                glance: observe::glance(step, batch, dataset, &global)?,
+            }),
+            None => None,
+        };
+        let loading = Loading::default();
+        Ok(StepOutcome::Done(Box::new(StepResult { loss, gradient_norm: norm, rate, seen, loading })))
     }
-    let side = batch.size as usize;
-    let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)?;
-    let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
-    embedder.at_step(optimizer.steps());
-    let forward = || backprop::forward(embedder, &x, &kinds, config.optimizer.backprop());
-    let (pass, mut look) = match looking {
-        Some(_) => {
+
+    /// The recipe's losses, and what unlabelled photos add.
+    fn labelled(&mut self, batch: &Batch, looks: bool) -> Result<Found, TrainError> {
+        let (side, step) = (batch.size as usize, self.optimizer.steps());
+        let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), self.device)?;
+        let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
+        self.embedder.at_step(step);
+        let forward = || backprop::forward(self.embedder, &x, &kinds, self.config.optimizer.backprop());
+        let (pass, look) = if looks {
             let (pass, look) = Look::forward(forward);
             (pass?, Some(look))
-        }
-        None => (forward()?, None),
-    };
-    let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
-    let objective = Objective::of(pass.output(), &labels, config)?;
-    let global = pass.output().global.detach();
-    let gradients = pass.backward(&objective.total)?;
-    let loss = objective.read()?;
-    let norm = gradient_norm(embedder.params.trainable(), &gradients)?;
-    if !loss.total.is_finite() || !norm.is_finite() {
-        return Ok(StepOutcome::NotFinite);
+        } else {
+            (forward()?, None)
+        };
+        let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
+        let mut objective = Objective::of(pass.output(), &labels, self.config, self.criterion, step)?;
+        self.method.add_unlabelled(&mut objective, self.embedder, pass.output(), &labels, batch)?;
+        let global = pass.output().global.detach();
+        let gradients = pass.backward(&objective.total)?;
+        Ok(Found { objective, gradients, looked: look.map(|look| (global, look)) })
     }
-    if let Some(look) = &mut look {
-        look.before_update(&embedder.params, &gradients)?;
-    }
-    let scale = clip_scale(norm, config.optimizer.clip_norm);
-    optimizer.step(embedder.params.trainable(), &gradients, rate, scale)?;
-    if let Some(ema) = ema {
-        ema.update(&embedder.params, optimizer.steps())?;
-    }
-    let seen = match look.zip(looking) {
-        Some((look, (step, dataset))) => Some(Observation {
-            health: look.after_update(step, &embedder.params)?,
-            glance: observe::glance(step, batch, dataset, &global)?,
-        }),
-        None => None,
-    };
-    Ok(StepOutcome::Done(Box::new(StepResult { loss, gradient_norm: norm, rate, seen, loading: Loading::default() })))
 }
