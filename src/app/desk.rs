@@ -23,6 +23,7 @@ impl App {
                 self.obey(ctx, *command);
             }
             Desk::Preferences(page) => {
+                self.look_for_devices();
                 self.session.desk.preferences = page;
                 self.session.desk.recording = None;
             }
@@ -93,10 +94,18 @@ impl App {
 
     pub(super) fn toggle_preferences(&mut self) {
         self.session.desk.recording = None;
+        self.look_for_devices();
         self.session.desk.preferences = match self.session.desk.preferences {
             Some(_) => None,
             None => Some(Page::General),
         };
+    }
+
+    /// Asked for by the sheet that shows them, once.
+    fn look_for_devices(&mut self) {
+        if self.session.desk.devices.is_none() && self.session.desk.preferences.is_none() {
+            self.backend.submit(Request::ListDevices);
+        }
     }
 
     pub(super) fn use_device(&mut self, device: DeviceChoice) {

@@ -47,6 +47,7 @@ impl App {
             Event::Shelf(event) => self.told_of_shelf(event),
             Event::TrainEnded(report) => self.train_ended(now, report),
             Event::Recent(recent) => self.session.desk.recent = recent,
+            Event::Devices(survey) => self.session.desk.devices = Some(survey),
             Event::DeviceReady { device } => self.device_ready(device),
             Event::LayoutRead { text } => self.layout_read(now, text.as_deref()),
             Event::Studied(event) => self.studied(event),

@@ -4,6 +4,7 @@
 //! stderr explains, 2 wrong use.
 
 mod bench;
+mod devices;
 mod embed;
 mod evidence;
 mod import;
@@ -67,6 +68,8 @@ enum Command {
     Outfits(outfits::Arguments),
     /// List the models that ship and those of a project
     Models(models::Arguments),
+    /// List the devices that `--device` can name, with their memory
+    Devices(devices::Arguments),
     /// Print the pooled backbone vector of photos
     Embed(embed::Arguments),
     /// Time the parts that matter
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Some(Command::Runs(arguments)) => runs::run(&arguments, &mut output),
         Some(Command::Outfits(arguments)) => outfits::run(&arguments, &mut output),
         Some(Command::Models(arguments)) => models::run(&arguments, &mut output),
+        Some(Command::Devices(arguments)) => devices::run(&arguments, &mut output),
         Some(Command::Embed(arguments)) => embed::run(&arguments, &mut output),
         Some(Command::Bench(arguments)) => bench::run(&arguments, &mut output),
     };

@@ -17,7 +17,7 @@ pub struct ProjectChoice {
 /// Where the networks run.
 #[derive(clap::Args)]
 pub struct DeviceChoice {
-    /// auto, cpu, cuda or cuda:N
+    /// auto, cpu, cuda or cuda:N; `seamline devices` lists what is here
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
 }

@@ -8,6 +8,7 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::JobError;
+use super::devices;
 use super::evidence::Draft;
 use super::labels::label_of;
 use super::layout;
@@ -30,6 +31,7 @@ pub(super) enum IoJob {
     SavePlan { plan: Box<PlanInfo>, view: PlanView, path: PathBuf },
     Products { products: Vec<ProductId> },
     ListRecent,
+    ListDevices,
     ReadLayout,
     WriteLayout { text: String },
     SaveEvidence { draft: Box<Draft>, path: PathBuf },
@@ -134,6 +136,7 @@ impl IoThread {
         match job {
             IoJob::Mark { query, mark } => shared.attempt(FailureOf::Labels, || self.mark(query, &mark)),
             IoJob::ListRecent => shared.events.send(Event::Recent(recent::list(&shared.data_dir))),
+            IoJob::ListDevices => shared.events.send(Event::Devices(devices::survey())),
             IoJob::ReadLayout => shared.attempt(FailureOf::Layout, || match layout::read(&shared.data_dir) {
                 Ok(text) => shared.events.send(Event::LayoutRead { text }).map(Ok),
                 Err(error) => Ok(Err(error)),

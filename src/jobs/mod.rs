@@ -8,6 +8,7 @@
 pub mod appraise;
 mod clipboard;
 pub mod clock;
+mod devices;
 mod error;
 pub mod evidence;
 pub mod export;

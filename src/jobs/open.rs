@@ -13,7 +13,7 @@ use super::models::{ModelEntry, info_of, list_models, load_encoder, preferred};
 use super::types::{ModelInfo, ProjectSummary};
 use crate::domain::{CheckpointId, PhotoDomain, PhotoId, Progress, Split, StopFlag};
 use crate::index::{self, BuildReport, GalleryIndex, GalleryPhoto, IndexError, Searcher};
-use crate::nn::{self, Encoder};
+use crate::nn::Encoder;
 use crate::project::{PhotoRow, Project, ProjectError};
 use crate::synth::{self, SampleSpec};
 
@@ -259,7 +259,7 @@ pub fn summarise(project: &Project, engine: &Engine, shipped: &[PathBuf]) -> Res
         gallery_photos: engine.searcher.index().len(),
         model: engine.model.clone(),
         models,
-        device: nn::device::describe(engine.encoder.device()),
+        device: engine.encoder.place(),
         examples: examples(project)?,
         kinds: project.kinds()?,
         labels: Arc::new(label_state(project, engine.checkpoint())?),

@@ -148,6 +148,8 @@ pub enum Request {
     Study(StudyRequest),
     /// Answered by `Event::Recent`.
     ListRecent,
+    /// Answered by `Event::Devices`.
+    ListDevices,
     /// Moves the model; answered by `Event::DeviceReady`.
     UseDevice {
         device: DeviceChoice,
@@ -288,6 +290,7 @@ pub enum Event {
     Studied(StudyEvent),
     /// The projects to come back to, the last one first; also sent when a project was opened.
     Recent(Vec<RecentProject>),
+    Devices(DeviceSurvey),
     DeviceReady {
         device: DeviceChoice,
     },
@@ -327,6 +330,24 @@ pub enum DeviceChoice {
     Cpu,
     /// Counted from 0.
     Gpu(usize),
+}
+
+/// A device that the model can be asked to run on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceFound {
+    pub choice: DeviceChoice,
+    /// Such as "NVIDIA H100 80GB HBM3".
+    pub label: String,
+    /// All of a GPU's memory.
+    pub memory_bytes: Option<u64>,
+}
+
+/// The devices of this machine, the CPU first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceSurvey {
+    pub devices: Vec<DeviceFound>,
+    /// Why there is no GPU among them, as a sentence.
+    pub without_gpu: Option<String>,
 }
 
 /// A project that was open before.

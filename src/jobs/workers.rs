@@ -373,6 +373,7 @@ impl Backend for Workers {
             }
             Request::Training(request) => self.training(request),
             Request::ListRecent => self.io.push(IoJob::ListRecent),
+            Request::ListDevices => self.io.push(IoJob::ListDevices),
             Request::UseDevice { device } => {
                 let stop = renew(&mut self.flags.device);
                 self.to_search(SearchJob::UseDevice { device, stop });

@@ -1,16 +1,24 @@
 //! Where networks run. Beside `ops/` the only place that knows of CUDA.
 
-use candle_core::Device;
+use candle_core::{Device, Error};
 
 use super::NnError;
+
+/// The name of the processor.
+const CPU: &str = "cpu";
 
 /// The device of that name: `auto` (CUDA where this build and machine have it, else the CPU), `cpu`, `cuda` (the
 /// first GPU) or `cuda:N`.
 pub fn pick(name: &str) -> Result<Device, NnError> {
     let name = name.trim();
     match name {
-        "cpu" => Ok(Device::Cpu),
-        "auto" => Ok(cuda(name, 0).unwrap_or(Device::Cpu)),
+        CPU => Ok(Device::Cpu),
+        "auto" => Ok(cuda(name, 0).unwrap_or_else(|error| {
+            if cfg!(feature = "cuda") {
+                tracing::warn!(target: "seamline", "{error}, so the CPU is used");
+            }
+            Device::Cpu
+        })),
         "cuda" => cuda(name, 0),
         _ => match name.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
             Some(index) => cuda(name, index),
@@ -19,12 +27,148 @@ pub fn pick(name: &str) -> Result<Device, NnError> {
     }
 }
 
+/// A device that networks can run on here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What [`pick`] takes.
+    pub name: String,
+    /// For a person, such as "NVIDIA H100 80GB HBM3" or "CPU, 2 threads".
+    pub label: String,
+    /// All of a GPU's memory.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Every device that is here, the CPU first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    pub devices: Vec<Found>,
+    /// Why there is no GPU among them, as a sentence.
+    pub without_gpu: Option<String>,
+}
+
+/// Looks for devices. May take a moment where the driver of a GPU wakes up.
+pub fn survey() -> Survey {
+    let mut devices = vec![Found { name: CPU.to_owned(), label: describe(&Device::Cpu), memory_bytes: None }];
+    let without_gpu = match gpus() {
+        Ok(found) if found.is_empty() => Some("the NVIDIA driver shows no GPU".to_owned()),
+        Ok(found) => {
+            devices.extend(found);
+            None
+        }
+        Err(reason) => Some(reason),
+    };
+    Survey { devices, without_gpu }
+}
+
+#[cfg(feature = "cuda")]
+fn gpus() -> Result<Vec<Found>, String> {
+    use candle_core::cuda_backend::cudarc::driver::result;
+    let look = || -> Result<Vec<Found>, result::DriverError> {
+        result::init()?;
+        (0..result::device::get_count()?)
+            .map(|index| {
+                let device = result::device::get(index)?;
+                // SAFETY: the handle was just given by the driver, which has been initialised.
+                let memory = unsafe { result::device::total_mem(device)? };
+                let name = gpu(index.unsigned_abs() as usize);
+                Ok(Found { name, label: result::device::get_name(device)?, memory_bytes: Some(memory as u64) })
+            })
+            .collect()
+    };
+    // The driver library is loaded on first use, and cudarc panics where the machine has none.
+    std::panic::catch_unwind(look)
+        .map_err(|_| "this machine has no working CUDA driver".to_owned())?
+        .map_err(|error| format!("no NVIDIA driver answers: {error}"))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpus() -> Result<Vec<Found>, String> {
+    Err("this build runs on the CPU alone; a GPU needs one with `--features cuda`".to_owned())
+}
+
+/// What work on a device can run into besides its own mistakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Less at once may fit.
+    OutOfMemory,
+    /// The device does not answer any more: nothing works on it until the program starts again.
+    Lost,
+}
+
+/// Reads trouble out of an error. Errors of the driver and of NVIDIA's libraries reach us as text with their names in it.
+pub fn trouble(error: &Error) -> Option<Trouble> {
+    const MEMORY: [&str; 3] =
+        ["ERROR_OUT_OF_MEMORY", "STATUS_ALLOC_FAILED", "STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"];
+    // After any of these every call fails (CUDA Driver API, "Error handling").
+    const LOST: [&str; 13] = [
+        "ERROR_NO_DEVICE",
+        "ERROR_DEVICE_UNAVAILABLE",
+        "ERROR_DEVICE_NOT_LICENSED",
+        "ERROR_DEINITIALIZED",
+        "ERROR_CONTEXT_IS_DESTROYED",
+        "ERROR_ECC_UNCORRECTABLE",
+        "ERROR_NVLINK_UNCORRECTABLE",
+        "ERROR_HARDWARE_STACK_ERROR",
+        "ERROR_ILLEGAL_ADDRESS",
+        "ERROR_ILLEGAL_INSTRUCTION",
+        "ERROR_MISALIGNED_ADDRESS",
+        "ERROR_LAUNCH_FAILED",
+        "ERROR_LAUNCH_TIMEOUT",
+    ];
+    let said = format!("{error:?}");
+    let names = |all: &[&str]| all.iter().any(|name| said.contains(name));
+    if names(&MEMORY) {
+        Some(Trouble::OutOfMemory)
+    } else if names(&LOST) {
+        Some(Trouble::Lost)
+    } else {
+        None
+    }
+}
+
+/// An error as it comes from a device in that trouble, to be injected where there is no GPU.
+#[cfg(test)]
+pub fn injected(trouble: Trouble) -> Error {
+    let code = match trouble {
+        Trouble::OutOfMemory => "CUDA_ERROR_OUT_OF_MEMORY",
+        Trouble::Lost => "CUDA_ERROR_ILLEGAL_ADDRESS",
+    };
+    Error::Msg(format!("DriverError({code}, \"injected\")")).bt()
+}
+
 #[cfg(feature = "cuda")]
 fn cuda(_name: &str, index: usize) -> Result<Device, NnError> {
     // The driver library is loaded on first use, and cudarc panics where the machine has none.
-    std::panic::catch_unwind(|| Device::new_cuda(index))
-        .unwrap_or_else(|_| Err(candle_core::Error::Msg("this machine has no working CUDA driver".into())))
-        .map_err(|source| NnError::Cuda { index, source })
+    std::panic::catch_unwind(|| {
+        let device = Device::new_cuda(index)?;
+        if let Device::Cuda(cuda) = &device {
+            without_overhead(cuda, index)?;
+        }
+        Ok(device)
+    })
+    .unwrap_or_else(|_| Err(Error::Msg("this machine has no working CUDA driver".into())))
+    .map_err(|source| NnError::Cuda { index, source })
+}
+
+/// candle gives a device one stream, which to the driver is each thread's own, so that events beside every tensor would
+/// order nothing; and memory that was freed stays with the process, because the next step wants it again.
+#[cfg(feature = "cuda")]
+fn without_overhead(device: &candle_core::CudaDevice, index: usize) -> candle_core::Result<()> {
+    use candle_core::cuda_backend::cudarc::driver::{result, sys};
+    // SAFETY: there is no second stream object. What crosses threads is an encoder's weights, which are waited for when
+    // it is made and never written again; everything else is made, used and freed by one thread.
+    unsafe { device.disable_event_tracking() };
+    let index = i32::try_from(index).map_err(Error::wrap)?;
+    let handle = result::device::get(index).map_err(Error::wrap)?;
+    let mut pool = std::ptr::null_mut();
+    let mut keep = u64::MAX;
+    let threshold = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the handle was just given by the driver, the pool is the one it answers with, and the attribute is 64 bits.
+    unsafe {
+        sys::cuDeviceGetDefaultMemPool(&raw mut pool, handle).result().map_err(Error::wrap)?;
+        sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut keep).cast()).result().map_err(Error::wrap)?;
+    }
+    Ok(())
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -66,6 +210,30 @@ mod tests {
             let said = pick(name).unwrap_err().to_string();
             assert!(said.contains("auto, cpu, cuda or cuda:N"), "{said}");
         }
+    }
+
+    #[test]
+    fn what_is_found_can_be_picked_and_what_is_not_is_explained() {
+        let Survey { devices, without_gpu } = survey();
+        assert_eq!(devices[0].name, "cpu");
+        assert_eq!(without_gpu.is_none(), devices.len() > 1, "{without_gpu:?}");
+        for found in &devices {
+            assert!(pick(&found.name).is_ok(), "{found:?}");
+        }
+        if cfg!(not(feature = "cuda")) {
+            assert!(without_gpu.is_some_and(|sentence| sentence.contains("--features cuda")));
+        }
+    }
+
+    #[test]
+    fn trouble_is_read_out_of_errors_and_out_of_nothing_else() {
+        for it in [Trouble::OutOfMemory, Trouble::Lost] {
+            assert_eq!(trouble(&injected(it)), Some(it));
+            assert_eq!(trouble(&injected(it).context("while encoding")), Some(it), "beneath a context");
+        }
+        let cudnn = Error::Msg("CudnnError(CUDNN_STATUS_ALLOC_FAILED)".into());
+        assert_eq!(trouble(&cudnn), Some(Trouble::OutOfMemory));
+        assert_eq!(trouble(&Error::Msg("shape mismatch in matmul".into())), None);
     }
 
     #[cfg(not(feature = "cuda"))]

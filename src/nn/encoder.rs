@@ -7,9 +7,11 @@ use candle_core::{Device, Tensor};
 
 use super::NnError;
 use super::checkpoint::{self, ModelCard, Precision};
+use super::device;
 use super::embedder::{BACKBONE, Embedder};
 use super::error::Doing;
 use super::folded::FoldedBackbone;
+use super::memory::Together;
 use super::plan::BackbonePlan;
 use super::regrid::Regrid;
 use crate::domain::{CheckpointId, Grid};
@@ -69,6 +71,7 @@ pub struct Encoder {
     grid: Grid,
     regrid: Option<Regrid>,
     device: Device,
+    together: Together,
 }
 
 impl Encoder {
@@ -101,8 +104,11 @@ impl Encoder {
         let side = config.backbone.map_side(card.input_size);
         let build = || Ok((FoldedBackbone::new(&plan, tensors, device)?, FrozenHead::new(config, tensors, device)?));
         let (backbone, head) = build().doing("folding the network")?;
+        // Other threads may use them at once.
+        device.synchronize().doing("moving the weights to the device")?;
         let map = Grid::new(side, side);
-        Ok(Self { backbone, head, card, checkpoint, map, grid: map, regrid: None, device: device.clone() })
+        let (device, together) = (device.clone(), Together::new(together(card.input_size)));
+        Ok(Self { backbone, head, card, checkpoint, map, grid: map, regrid: None, device, together })
     }
 
     /// The same network with its cells brought to another grid.
@@ -136,14 +142,16 @@ impl Encoder {
             cells: Vec::with_capacity(n * self.grid.cells() * dim),
             globals: Vec::with_capacity(n * dim),
         };
-        let together = together(size);
-        for (chunk, kinds) in images.chunks(together * each).zip(kinds.chunks(together)) {
-            let (maps, globals) = self.maps(chunk, kinds).doing("encoding photos")?;
+        let encoded = self.together.each(n, |range| {
+            let chunk = &images[range.start * each..range.end * each];
+            let (maps, globals) = self.maps(chunk, &kinds[range])?;
             for (photo, map) in maps.chunks_exact(dim * self.map.cells()).enumerate() {
                 let global = globals.as_ref().map(|globals| &globals[photo * dim..(photo + 1) * dim]);
                 describe(map, self.map.cells(), global, self.regrid.as_ref(), &mut features);
             }
-        }
+            Ok(())
+        });
+        encoded.doing("encoding photos")?;
         if features.cells.iter().chain(&features.globals).all(|value| value.is_finite()) {
             Ok(features)
         } else {
@@ -183,6 +191,16 @@ impl Encoder {
 
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Where photos are encoded, for a person; names how many at once where its memory has held fewer than wanted.
+    pub fn place(&self) -> String {
+        let device = device::describe(&self.device);
+        match self.together.cut() {
+            Some(1) => format!("{device}, one photo at a time because its memory holds no more"),
+            Some(few) => format!("{device}, {few} photos at a time because its memory holds no more"),
+            None => device,
+        }
     }
 }
 

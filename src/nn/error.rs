@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::device::{Trouble, trouble};
 use super::params::LoadReport;
 
 /// Everything that can fail in this room. `Display` is the whole sentence for a person; the cause stays
@@ -15,6 +16,10 @@ pub enum NnError {
     NoCuda { name: String },
     #[error("cannot use CUDA device {index}: {}", first_line(source))]
     Cuda { index: usize, source: candle_core::Error },
+    #[error("the device has too little memory for {doing}: choose another device, or close what else uses it")]
+    OutOfMemory { doing: &'static str, source: candle_core::Error },
+    #[error("the device stopped answering during {doing}: choose another device, or start the program again")]
+    DeviceLost { doing: &'static str, source: candle_core::Error },
     #[error("cannot finish {doing}: {}", first_line(source))]
     Tensor { doing: &'static str, source: candle_core::Error },
     #[error("{images} images of {size} x {size} need {wanted} values, but there are {found}")]
@@ -56,7 +61,11 @@ pub(super) trait Doing<T> {
 
 impl<T> Doing<T> for candle_core::Result<T> {
     fn doing(self, doing: &'static str) -> Result<T, NnError> {
-        self.map_err(|source| NnError::Tensor { doing, source })
+        self.map_err(|source| match trouble(&source) {
+            Some(Trouble::OutOfMemory) => NnError::OutOfMemory { doing, source },
+            Some(Trouble::Lost) => NnError::DeviceLost { doing, source },
+            None => NnError::Tensor { doing, source },
+        })
     }
 }
 

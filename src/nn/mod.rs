@@ -15,6 +15,7 @@ pub mod encoder;
 pub mod error;
 mod folded;
 pub mod head;
+mod memory;
 pub mod ops;
 pub mod params;
 pub mod plan;

@@ -9,6 +9,7 @@ use super::arch::{Arch, BackboneConfig};
 use super::encoder::together;
 use super::error::Doing;
 use super::folded::FoldedBackbone;
+use super::memory::Together;
 use super::params::LoadReport;
 use super::plan::BackbonePlan;
 use super::weights;
@@ -37,6 +38,7 @@ pub struct PooledBackbone {
     dim: usize,
     grid: Grid,
     device: Device,
+    together: Together,
 }
 
 impl PooledBackbone {
@@ -61,7 +63,8 @@ impl PooledBackbone {
         let backbone = FoldedBackbone::new(&plan, &found, device).doing("folding the network")?;
         let side = config.map_side(size);
         let dim = plan.out_channels;
-        Ok(Self { backbone, report, size, dim, grid: Grid::new(side, side), device: device.clone() })
+        let (grid, together) = (Grid::new(side, side), Together::new(together(size)));
+        Ok(Self { backbone, report, size, dim, grid, device: device.clone(), together })
     }
 
     /// `[n, 3, size, size]`, ImageNet's mean and deviation taken out, not letterboxed.
@@ -73,14 +76,16 @@ impl PooledBackbone {
         }
         let (count, dim) = (self.grid.cells(), self.dim);
         let mut features = PooledFeatures { grid: self.grid, dim, pooled: Vec::new(), cells: Vec::new() };
-        for chunk in images.chunks(together(self.size) * each) {
-            let maps = self.maps(chunk, chunk.len() / each).doing("embedding images")?;
+        let embedded = self.together.each(n, |range| {
+            let maps = self.maps(&images[range.start * each..range.end * each], range.len())?;
             for map in maps.chunks_exact(dim * count) {
                 let mean = |values: &[f32]| values.iter().sum::<f32>() / count as f32;
                 features.pooled.extend(map.chunks_exact(count).map(mean));
                 features.cells.extend((0..count).flat_map(|cell| map.iter().skip(cell).step_by(count)));
             }
-        }
+            Ok(())
+        });
+        embedded.doing("embedding images")?;
         if features.cells.iter().all(|value| value.is_finite()) {
             Ok(features)
         } else {

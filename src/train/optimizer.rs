@@ -2,8 +2,8 @@
 //!
 //! candle's SGD has no momentum and its optimizers cannot be saved. Here each parameter's moments lie in host
 //! memory under the parameter's name, in the parameter's own precision, so that a checkpoint holds them and a
-//! resumed run goes on bit for bit. On the CPU a parameter is updated in place, in one pass over memory; on another
-//! device gradient and parameter travel to the host and back.
+//! resumed run goes on bit for bit. A parameter is updated in place, in one pass over memory; on another device than the
+//! CPU its moments lie beside it, and travel to the host for a checkpoint only.
 //!
 //! The rules are PyTorch's (`torch.optim.SGD`, `torch.optim.AdamW`); oracles: the training steps of
 //! `tests/fixtures/training.json` and the recurrence of Loshchilov and Hutter written out in the test.
@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::groups::GroupRates;
+use crate::nn::ops::{self, Update};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
@@ -45,10 +46,18 @@ enum Numbers {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Slot {
+struct Moments {
     first: Numbers,
     /// Empty for SGD.
     second: Numbers,
+}
+
+/// One parameter's moments, where the parameter is.
+#[derive(Clone, Debug)]
+enum Slot {
+    Host(Moments),
+    /// One or two, flat.
+    Device(Vec<Tensor>),
 }
 
 #[derive(Clone, Debug)]
@@ -136,9 +145,15 @@ impl Optimizer {
     pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut state = BTreeMap::new();
         for (name, slot) in &self.slots {
-            state.insert(format!("first.{name}"), slot.first.tensor()?);
-            if slot.second.len() > 0 {
-                state.insert(format!("second.{name}"), slot.second.tensor()?);
+            let tensors = match slot {
+                Slot::Host(moments) => moments.tensors()?,
+                // A copy, because the original goes on changing in place.
+                Slot::Device(tensors) => {
+                    tensors.iter().map(|tensor| tensor.to_device(&Device::Cpu)).collect::<Result<_>>()?
+                }
+            };
+            for (which, tensor) in ["first", "second"].into_iter().zip(tensors) {
+                state.insert(format!("{which}.{name}"), tensor);
             }
         }
         Ok(state)
@@ -159,7 +174,7 @@ impl Optimizer {
             if second.len() != wanted {
                 bail!("the saved moments of {name} are those of another optimizer");
             }
-            self.slots.insert(name.to_owned(), Slot { first, second });
+            self.slots.insert(name.to_owned(), Slot::Host(Moments { first, second }));
         }
         Ok(())
     }
@@ -205,41 +220,79 @@ impl Numbers {
     }
 }
 
+impl Moments {
+    fn tensors(&self) -> Result<Vec<Tensor>> {
+        let second = if self.second.len() > 0 { Some(self.second.tensor()?) } else { None };
+        Ok([self.first.tensor()?].into_iter().chain(second).collect())
+    }
+}
+
 impl Slot {
     fn new(var: &Var, rule: &Rule) -> Result<Self> {
         let len = var.elem_count();
         let second = if rule.keeps_squares() { len } else { 0 };
-        Ok(Self { first: Numbers::zeros(var.dtype(), len)?, second: Numbers::zeros(var.dtype(), second)? })
+        let (first, second) = (Numbers::zeros(var.dtype(), len)?, Numbers::zeros(var.dtype(), second)?);
+        Ok(Self::Host(Moments { first, second }))
     }
 
     fn update(&mut self, var: &Var, gradient: &Tensor, pass: Pass) -> Result<()> {
-        if gradient.shape() != var.shape() || self.first.len() != var.elem_count() {
-            bail!("a parameter of shape {:?} has moments or a gradient of another shape", var.shape());
+        let wrong = || bail!("a parameter of shape {:?} has moments or a gradient of another shape", var.shape());
+        if gradient.shape() != var.shape() {
+            return wrong();
         }
-        let gradient = gradient.to_dtype(var.dtype())?.contiguous()?;
-        if var.device().is_cpu() {
-            return var.inplace_op2(&gradient, &InPlace { slot: Mutex::new(self), pass });
+        if !var.device().is_cpu()
+            && let Self::Host(moments) = self
+        {
+            // A new parameter's, or those of a checkpoint.
+            *self = Self::Device(moments.tensors()?.iter().map(|m| m.to_device(var.device())).collect::<Result<_>>()?);
         }
-        let (weights, gradient) = (Numbers::read(var.as_tensor())?, Numbers::read(&gradient)?);
-        let moved = match (weights, gradient, self) {
-            (Numbers::F32(mut w), Numbers::F32(g), Slot { first: Numbers::F32(m), second: Numbers::F32(v) }) => {
-                sweep(&mut w, &g, m, v, pass);
-                Tensor::from_vec(w, var.shape(), var.device())?
+        match self {
+            Self::Device(moments) => {
+                let fit = match pass.trust() {
+                    Some(trust) => fit_on_device(var, gradient, trust, pass)?,
+                    None => 1.0,
+                };
+                ops::update_on_device(var, gradient, moments, pass.update(fit))
             }
-            (Numbers::F64(mut w), Numbers::F64(g), Slot { first: Numbers::F64(m), second: Numbers::F64(v) }) => {
-                sweep(&mut w, &g, m, v, pass);
-                Tensor::from_vec(w, var.shape(), var.device())?
+            Self::Host(moments) if moments.first.len() == var.elem_count() => {
+                let gradient = gradient.to_dtype(var.dtype())?.contiguous()?;
+                var.inplace_op2(&gradient, &InPlace { moments: Mutex::new(moments), pass })
             }
-            _ => bail!("weights and moments differ in type"),
-        };
-        var.set(&moved)
+            Self::Host(_) => wrong(),
+        }
+    }
+}
+
+impl Pass {
+    /// What LARS trusts a step with, where it fits this parameter's.
+    fn trust(self) -> Option<f64> {
+        match self.rule {
+            Rule::Lars { trust, .. } if self.fits => Some(trust),
+            _ => None,
+        }
+    }
+
+    /// `fit`: what the gradient with its decay is multiplied with; 1 but for LARS.
+    fn update(self, fit: f64) -> Update {
+        let Self { rule, rate, decay, scale, step, .. } = self;
+        match rule {
+            Rule::Sgd { momentum } | Rule::Lars { momentum, .. } => {
+                Update::Sgd { momentum, rate, decay: fit * decay, scale: fit * scale }
+            }
+            Rule::AdamW { beta1, beta2, epsilon } => {
+                let step = i32::try_from(step).unwrap_or(i32::MAX);
+                let (unbias1, unbias2) = (1.0 - beta1.powi(step), 1.0 - beta2.powi(step));
+                let (keep, size, root) = (1.0 - rate * decay, rate / unbias1, unbias2.sqrt());
+                Update::AdamW { beta1, beta2, epsilon, keep, size, root, scale }
+            }
+        }
     }
 }
 
 /// One parameter's update, inside candle's storage.
 struct InPlace<'a> {
     // The trait hands out `&self` only; the lock is never contended.
-    slot: Mutex<&'a mut Slot>,
+    moments: Mutex<&'a mut Moments>,
     pass: Pass,
 }
 
@@ -252,8 +305,8 @@ impl InplaceOp2 for InPlace<'_> {
         let (Some((w0, w1)), Some((g0, g1))) = (w_layout.contiguous_offsets(), g_layout.contiguous_offsets()) else {
             bail!("an optimizer step needs contiguous tensors");
         };
-        let Ok(mut slot) = self.slot.lock() else { bail!("an optimizer step was interrupted") };
-        let Slot { first, second } = &mut **slot;
+        let Ok(mut moments) = self.moments.lock() else { bail!("an optimizer step was interrupted") };
+        let Moments { first, second } = &mut **moments;
         match (w, g, first, second) {
             (CpuStorage::F32(w), CpuStorage::F32(g), Numbers::F32(m), Numbers::F32(v)) => {
                 sweep(&mut w[w0..w1], &g[g0..g1], m, v, self.pass);
@@ -269,31 +322,24 @@ impl InplaceOp2 for InPlace<'_> {
 
 /// Updates one parameter; each element is computed in f64 and rounded once.
 fn sweep<T: Element>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], pass: Pass) {
-    match pass.rule {
-        Rule::Sgd { momentum } | Rule::Lars { momentum, .. } => {
-            let fit = match pass.rule {
-                Rule::Lars { trust, .. } if pass.fits => fit(w, g, trust, pass),
-                _ => 1.0,
-            };
+    let fit = pass.trust().map_or(1.0, |trust| fit(w, g, trust, pass));
+    match pass.update(fit) {
+        Update::Sgd { momentum, rate, decay, scale } => {
             let work = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(m.par_chunks_mut(CHUNK));
             work.for_each(|((w, g), m)| {
                 for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
-                    let gradient = fit * (g.wide() * pass.scale + pass.decay * w.wide());
+                    let gradient = g.wide() * scale + decay * w.wide();
                     let velocity = momentum * m.wide() + gradient;
                     *m = T::narrow(velocity);
-                    *w = T::narrow(w.wide() - pass.rate * velocity);
+                    *w = T::narrow(w.wide() - rate * velocity);
                 }
             });
         }
-        Rule::AdamW { beta1, beta2, epsilon } => {
-            let step = i32::try_from(pass.step).unwrap_or(i32::MAX);
-            let (unbias1, unbias2) = (1.0 - beta1.powi(step), 1.0 - beta2.powi(step));
-            let (size, root) = (pass.rate / unbias1, unbias2.sqrt());
-            let keep = 1.0 - pass.rate * pass.decay;
+        Update::AdamW { beta1, beta2, epsilon, keep, size, root, scale } => {
             let work = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK));
             work.zip(m.par_chunks_mut(CHUNK)).zip(v.par_chunks_mut(CHUNK)).for_each(|(((w, g), m), v)| {
                 for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-                    let gradient = g.wide() * pass.scale;
+                    let gradient = g.wide() * scale;
                     let mean = beta1 * m.wide() + (1.0 - beta1) * gradient;
                     let square = beta2 * v.wide() + (1.0 - beta2) * gradient * gradient;
                     *m = T::narrow(mean);
@@ -317,8 +363,21 @@ fn fit<T: Element>(w: &[T], g: &[T], trust: f64, pass: Pass) -> f64 {
             })
         })
         .collect();
-    let [weights, gradients] = [0, 1].map(|which| parts.iter().map(|part| part[which]).sum::<f64>().sqrt());
-    if weights > 0.0 && gradients > 0.0 { trust * weights / gradients } else { 1.0 }
+    let [weights, gradients] = [0, 1].map(|which| parts.iter().map(|part| part[which]).sum::<f64>());
+    fit_of(weights, gradients, trust)
+}
+
+/// The same where the parameter is; the device is waited for, as its lengths are needed here.
+fn fit_on_device(var: &Var, gradient: &Tensor, trust: f64, pass: Pass) -> Result<f64> {
+    let weight = var.as_detached_tensor();
+    let with_decay = (gradient.to_dtype(weight.dtype())?.affine(pass.scale, 0.0)? + weight.affine(pass.decay, 0.0)?)?;
+    let weights = ops::sum_of_squares(std::slice::from_ref(&weight))?;
+    Ok(fit_of(weights, ops::sum_of_squares(std::slice::from_ref(&with_decay))?, trust))
+}
+
+/// From sums of squares.
+fn fit_of(weights: f64, gradients: f64, trust: f64) -> f64 {
+    if weights > 0.0 && gradients > 0.0 { trust * weights.sqrt() / gradients.sqrt() } else { 1.0 }
 }
 
 trait Element: Copy + Send + Sync {
@@ -346,9 +405,12 @@ impl Element for f64 {
 
 /// Length of all gradients together, summed in a fixed order in f64. NaN or infinite where any gradient is.
 pub fn gradient_norm<'a>(parameters: impl Iterator<Item = (&'a str, &'a Var)>, gradients: &GradStore) -> Result<f64> {
+    let gradients: Vec<&Tensor> = parameters.filter_map(|(_, var)| gradients.get(var.as_tensor())).collect();
+    if gradients.first().is_some_and(|gradient| !gradient.device().is_cpu()) {
+        return ops::sum_of_squares(&gradients.into_iter().cloned().collect::<Vec<_>>()).map(f64::sqrt);
+    }
     let mut total = 0.0;
-    for (_, var) in parameters {
-        let Some(gradient) = gradients.get(var.as_tensor()) else { continue };
+    for gradient in gradients {
         let squares = match Numbers::read(gradient)? {
             Numbers::F32(g) => sum_of_squares(&g),
             Numbers::F64(g) => sum_of_squares(&g),

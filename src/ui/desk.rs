@@ -6,7 +6,7 @@ use egui::KeyboardShortcut;
 
 use super::command::{Action, Command};
 use crate::domain::{CropRect, MatchOptions, PhotoId, QueryId};
-use crate::jobs::types::{DeviceChoice, QueryPhoto, RecentProject};
+use crate::jobs::types::{DeviceChoice, DeviceSurvey, QueryPhoto, RecentProject};
 
 /// What these parts ask `app` to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,8 @@ pub struct DeskState {
     /// The device that was asked for and is not there yet.
     pub device_asked: Option<DeviceChoice>,
     pub device_failed: Option<String>,
+    /// What this machine has, once it was looked for.
+    pub devices: Option<DeviceSurvey>,
     pub recent: Vec<RecentProject>,
     pub past: Past,
 }

@@ -8,7 +8,9 @@ use egui_kittest::kittest::Queryable as _;
 use super::fake;
 use super::stage::Staged;
 use crate::domain::{CropRect, MatchOptions, Stage};
-use crate::jobs::{Activity, DeviceChoice, Event, Failure, FailureOf, QueryPhoto, RecentProject, Request};
+use crate::jobs::{
+    Activity, DeviceChoice, DeviceFound, DeviceSurvey, Event, Failure, FailureOf, QueryPhoto, RecentProject, Request,
+};
 use crate::ui::Command;
 
 fn file(path: &str) -> QueryPhoto {
@@ -61,7 +63,17 @@ fn the_memory_budget_is_shown_and_thumbnails_keep_to_what_is_left_of_it() {
 fn a_device_is_asked_for_and_taken_over_once_it_is_there() {
     let mut stage = Staged::ready();
     stage.press_with(Modifiers::COMMAND, Key::Comma);
-    stage.asked();
+    assert_eq!(stage.asked_for(), [Request::ListDevices]);
+    assert!(stage.sees("Looking for GPUs…") && !stage.sees("GPU 1"));
+    let device = |choice, label: &str, memory_bytes| DeviceFound { choice, label: label.into(), memory_bytes };
+    let devices = vec![
+        device(DeviceChoice::Cpu, "CPU, 2 threads", None),
+        device(DeviceChoice::Gpu(0), "NVIDIA H100 80GB HBM3", Some(81_559 << 20)),
+        device(DeviceChoice::Gpu(1), "NVIDIA T4", Some(15_360 << 20)),
+    ];
+    stage.tell(Event::Devices(DeviceSurvey { devices, without_gpu: None }));
+    assert!(stage.sees("GPU 0: NVIDIA H100 80GB HBM3, 81,559 MB") && stage.sees("GPU 1: NVIDIA T4, 15,360 MB"));
+    assert!(!stage.sees("Looking for GPUs…"));
     stage.click("CPU");
     assert_eq!(stage.asked_for(), [Request::UseDevice { device: DeviceChoice::Cpu }]);
     assert!(stage.sees("Moving the model there…"));
@@ -76,6 +88,22 @@ fn a_device_is_asked_for_and_taken_over_once_it_is_there() {
     assert!(stage.sees(sentence));
     assert_eq!(stage.harness.state().prefs().device, DeviceChoice::Cpu);
     assert!(stage.harness.state().session().notices.is_empty(), "it is said where it was asked");
+}
+
+#[test]
+fn a_machine_without_a_gpu_says_why() {
+    let mut stage = Staged::ready();
+    stage.press_with(Modifiers::COMMAND, Key::Comma);
+    let cpu = DeviceFound { choice: DeviceChoice::Cpu, label: "CPU, 2 threads".into(), memory_bytes: None };
+    let without_gpu = Some("the NVIDIA driver shows no GPU".into());
+    stage.tell(Event::Devices(DeviceSurvey { devices: vec![cpu], without_gpu }));
+    assert!(stage.sees("No GPU: the NVIDIA driver shows no GPU") && stage.sees("CPU"));
+    assert!(!stage.sees_part("GPU 0"));
+    // It is looked for once.
+    stage.asked();
+    stage.press_with(Modifiers::COMMAND, Key::Comma);
+    stage.press_with(Modifiers::COMMAND, Key::Comma);
+    assert_eq!(stage.asked_for(), []);
 }
 
 #[test]

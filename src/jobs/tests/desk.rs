@@ -44,6 +44,20 @@ fn projects_that_were_opened_are_listed_and_those_that_vanished_say_so() {
 }
 
 #[test]
+fn the_devices_of_this_machine_are_listed_the_cpu_first() {
+    let machine = Machine::new();
+    let mut window = machine.start();
+    window.ask(Request::ListDevices);
+    let found = window.wait(|event| match event {
+        Event::Devices(survey) => Some(survey.clone()),
+        _ => None,
+    });
+    assert_eq!(found.devices[0].choice, DeviceChoice::Cpu);
+    assert!(found.devices[0].label.starts_with("CPU"), "{found:?}");
+    assert_eq!(found.without_gpu.is_some(), found.devices.len() == 1, "{found:?}");
+}
+
+#[test]
 fn the_model_moves_to_another_device_and_one_that_is_not_there_leaves_all_as_it_was() {
     let machine = Machine::with_sample();
     let mut window = machine.start();

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::{CellFeatures, Encoder, Regrid, describe, together};
+use super::{CellFeatures, Encoder, Regrid, describe};
 use crate::domain::{Grid, Layer};
 use crate::nn::NnError;
 use crate::nn::error::Doing;
@@ -26,9 +26,9 @@ impl Encoder {
             return Err(NnError::Batch { images: n, size, wanted: n.saturating_mul(each), found: images.len() });
         }
         let mut features: Option<CellFeatures> = None;
-        for chunk in images.chunks(together(size) * each) {
-            let count = chunk.len() / each;
-            let (maps, [dim, rows, columns]) = self.maps_at(layer, chunk, count).doing("encoding photos")?;
+        let encoded = self.together.each(n, |range| {
+            let chunk = &images[range.start * each..range.end * each];
+            let (maps, [dim, rows, columns]) = self.maps_at(layer, chunk, range.len())?;
             let grid = Grid::new(rows, columns);
             let wanted = Grid::new(rows.min(FINEST), columns.min(FINEST));
             let regrid = (wanted != grid).then(|| Regrid::new(grid, wanted));
@@ -41,7 +41,9 @@ impl Encoder {
             for map in maps.chunks_exact(dim * grid.cells()) {
                 describe(map, grid.cells(), None, regrid.as_ref(), features);
             }
-        }
+            Ok(())
+        });
+        encoded.doing("encoding photos")?;
         let features = features.unwrap_or(CellFeatures {
             grid: self.grid(),
             dim: self.dim(),

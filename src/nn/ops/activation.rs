@@ -13,6 +13,12 @@ const BLOCK: usize = 1 << 14;
 
 /// `max(x, 0)`, elementwise. NaN stays NaN.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        let map = super::cuda::relu(x)?;
+        probe::rectified(&map);
+        return Ok(map);
+    }
     let map = x.apply_op1(Relu)?;
     probe::rectified(&map);
     Ok(map)
@@ -24,6 +30,12 @@ pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         bail!("add_relu: the shapes {:?} and {:?} differ", a.dims(), b.dims())
     }
     same_dtype("add_relu", a.dtype(), "second input", b.dtype())?;
+    #[cfg(feature = "cuda")]
+    if a.device().is_cuda() {
+        let map = super::cuda::add_relu(a, b)?;
+        probe::rectified(&map);
+        return Ok(map);
+    }
     let map = a.apply_op2(b, AddRelu)?;
     probe::rectified(&map);
     Ok(map)

@@ -49,7 +49,7 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    fn new(x: &Tensor, w: &Tensor, spec: ConvSpec, pad: [usize; 4]) -> Result<Self> {
+    pub fn new(x: &Tensor, w: &Tensor, spec: ConvSpec, pad: [usize; 4]) -> Result<Self> {
         let (images, channels, height, width) = dims4("conv2d", x)?;
         let &[filters, depth, kh, kw] = w.dims() else {
             bail!("conv2d: the weight must be [filters, channels / groups, height, width], not {:?}", w.dims())
@@ -115,6 +115,10 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec) -> 
 
 /// As [`conv2d`], with padding `[top, bottom, left, right]` in place of `spec.padding`.
 pub fn conv2d_padded(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, pad: [usize; 4]) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::conv2d(x, w, bias, spec, pad);
+    }
     let op = Conv { geometry: Geometry::new(x, w, spec, pad)?, input_gradient: x.track_op() };
     match bias {
         None => x.apply_op2(w, op),
@@ -134,6 +138,10 @@ pub fn conv2d_fused(
     relu: bool,
     residual: Option<&Tensor>,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::conv2d_fused(x, w, bias, spec, relu, residual);
+    }
     let (ph, pw) = spec.padding;
     let g = Geometry::new(x, w, spec, [ph, ph, pw, pw])?;
     if let Some(bias) = bias {

@@ -13,6 +13,10 @@ pub fn scale_channels(x: &Tensor, factors: &Tensor) -> Result<Tensor> {
         bail!("scale_channels: the factors {:?} do not fit the input {:?}", factors.dims(), x.dims())
     }
     same_dtype("scale_channels", x.dtype(), "factors", factors.dtype())?;
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::scale_channels(x, factors);
+    }
     x.apply_op2(factors, ScaleChannels)
 }
 

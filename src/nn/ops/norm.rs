@@ -43,6 +43,10 @@ pub fn batch_norm_eval(
     running_var: &Tensor,
     eps: f64,
 ) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::batch_norm_eval(x, weight, bias, running_mean, running_var, eps);
+    }
     let sizes = Sizes::new(x)?;
     for (what, t) in [("running mean", running_mean), ("running variance", running_var)] {
         check_channel_vector(x, what, t, sizes.channels)?;
@@ -63,6 +67,10 @@ fn train(
     relu: bool,
     residual: Option<&Tensor>,
 ) -> Result<(Tensor, Tensor, Tensor)> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::batch_norm_train(x, weight, bias, eps, relu, residual);
+    }
     let sizes = Sizes::new(x)?;
     let m = sizes.images * sizes.pixels;
     if m < 2 {

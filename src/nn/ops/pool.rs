@@ -61,6 +61,10 @@ pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> R
     check_window("max_pool2d", h, w, kernel, stride, padding)?;
     let rows = Axis::sliding(h, kernel, stride, padding);
     let columns = Axis::sliding(w, kernel, stride, padding);
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::max_pool2d(x, (rows.len(), columns.len()), (kernel, stride, padding));
+    }
     x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })
 }
 
@@ -70,6 +74,10 @@ pub fn max_pool2d_ceil(x: &Tensor, kernel: usize, stride: usize) -> Result<Tenso
     let (_, _, h, w) = dims4("max_pool2d", x)?;
     check_window("max_pool2d", h, w, kernel, stride, 0)?;
     let (rows, columns) = (Axis::ceiling(h, kernel, stride), Axis::ceiling(w, kernel, stride));
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::max_pool2d(x, (rows.len(), columns.len()), (kernel, stride, 0));
+    }
     x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })
 }
 
@@ -78,6 +86,10 @@ pub fn global_max_pool(x: &Tensor) -> Result<Tensor> {
     let (n, c, h, w) = dims4("global_max_pool", x)?;
     if h == 0 || w == 0 {
         bail!("global_max_pool: the input {:?} is empty", x.dims())
+    }
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::max_pool2d(x, (1, 1), (h.max(w), h.max(w), 0))?.reshape((n, c));
     }
     let (rows, columns) = (Axis::adaptive(h, 1), Axis::adaptive(w, 1));
     x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })?.reshape((n, c))
@@ -89,6 +101,10 @@ pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> R
     check_window("avg_pool2d", h, w, kernel, stride, padding)?;
     let rows = Axis::sliding(h, kernel, stride, padding);
     let columns = Axis::sliding(w, kernel, stride, padding);
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::avg_pool2d(x, (rows.len(), columns.len()), (kernel, stride, padding));
+    }
     x.apply_op1(AvgPool { rows, columns, area: Some(kernel * kernel) })
 }
 
@@ -97,6 +113,10 @@ pub fn adaptive_avg_pool2d(x: &Tensor, (oh, ow): (usize, usize)) -> Result<Tenso
     let (_, _, h, w) = dims4("adaptive_avg_pool2d", x)?;
     if oh == 0 || ow == 0 || h == 0 || w == 0 {
         bail!("adaptive_avg_pool2d: neither the input {:?} nor the output {oh}x{ow} may be empty", x.dims())
+    }
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::adaptive_avg_pool2d(x, (oh, ow));
     }
     x.apply_op1(AvgPool { rows: Axis::adaptive(h, oh), columns: Axis::adaptive(w, ow), area: None })
 }

@@ -11,6 +11,14 @@ pub fn upsample_bilinear2d(x: &Tensor, (oh, ow): (usize, usize), align_corners: 
     if oh == 0 || ow == 0 || h == 0 || w == 0 {
         bail!("upsample_bilinear2d: neither the input {:?} nor the output {oh}x{ow} may be empty", x.dims())
     }
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::cuda::resize(
+            x,
+            (matrix(&taps(h, oh, align_corners), h), oh),
+            (matrix(&taps(w, ow, align_corners), w), ow),
+        );
+    }
     x.apply_op1(Bilinear { rows: taps(h, oh, align_corners), columns: taps(w, ow, align_corners) })
 }
 
@@ -34,6 +42,17 @@ fn taps(input: usize, out: usize, align_corners: bool) -> Vec<Tap> {
             Tap { low, high: (low + 1).min(input - 1), part: at - low as f64 }
         })
         .collect()
+}
+
+/// The weights as a matrix `[taps, inputs]`.
+#[cfg(feature = "cuda")]
+fn matrix(taps: &[Tap], inputs: usize) -> Vec<f64> {
+    let mut matrix = vec![0.0; taps.len() * inputs];
+    for (row, tap) in matrix.chunks_mut(inputs).zip(taps) {
+        row[tap.low] += 1.0 - tap.part;
+        row[tap.high] += tap.part;
+    }
+    matrix
 }
 
 struct Bilinear {

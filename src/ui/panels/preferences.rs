@@ -3,7 +3,7 @@
 use egui::{Align, Frame, Id, Layout, Margin, Modal, RichText, ScrollArea, Ui};
 
 use super::preferences_keys::keys_ui;
-use crate::jobs::types::DeviceChoice;
+use crate::jobs::types::{DeviceChoice, DeviceFound};
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::desk::{Desk, Page};
@@ -128,20 +128,41 @@ fn general_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     });
 }
 
-/// Where the model may be asked to run.
-const DEVICES: [(DeviceChoice, &str, &str); 5] = [
-    (DeviceChoice::Auto, "Auto", "A GPU where this build and machine have one, else the CPU"),
-    (DeviceChoice::Cpu, "CPU", "The processor"),
-    (DeviceChoice::Gpu(0), "GPU 0", "The first GPU"),
-    (DeviceChoice::Gpu(1), "GPU 1", "The second GPU"),
-    (DeviceChoice::Gpu(2), "GPU 2", "The third GPU"),
-];
+/// Where the model may be asked to run, with what each is.
+fn device_choices(found: &[DeviceFound]) -> Vec<(String, String, DeviceChoice)> {
+    let auto = "A GPU where this build and machine have one, else the CPU".to_owned();
+    let mut choices = vec![("Auto".to_owned(), auto, DeviceChoice::Auto)];
+    let is_cpu = |found: &&DeviceFound| found.choice == DeviceChoice::Cpu;
+    let cpu = found.iter().find(is_cpu).map_or_else(|| "The processor".to_owned(), |cpu| cpu.label.clone());
+    choices.push(("CPU".to_owned(), cpu, DeviceChoice::Cpu));
+    for device in found {
+        if let DeviceChoice::Gpu(index) = device.choice {
+            let memory = device.memory_bytes.map_or(String::new(), |bytes| format!(", {}", megabytes(bytes)));
+            choices.push((format!("GPU {index}"), format!("{}{memory}", device.label), device.choice));
+        }
+    }
+    choices
+}
 
 fn device_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let desk = &ctx.session.desk;
-    let choices = DEVICES.map(|(device, name, meaning)| (name.to_owned(), meaning, device));
+    let found = desk.devices.as_ref();
+    let all = device_choices(found.map_or(&[], |survey| &survey.devices));
+    let choices: Vec<_> = all.iter().map(|(name, what, choice)| (name.clone(), what.as_str(), *choice)).collect();
     if let Some(device) = choice_ui(ui, ctx, &choices, desk.device_asked.unwrap_or(ctx.prefs.device)) {
         ctx.send(Command::Desk(Desk::UseDevice(device)));
+    }
+    for (name, what, choice) in &all {
+        if matches!(choice, DeviceChoice::Gpu(_)) {
+            dim_label(ui, ctx.tokens, format!("{name}: {what}"));
+        }
+    }
+    let words = match found {
+        None => Some("Looking for GPUs…".to_owned()),
+        Some(survey) => survey.without_gpu.as_ref().map(|reason| format!("No GPU: {reason}")),
+    };
+    if let Some(words) = words {
+        dim_label(ui, ctx.tokens, words);
     }
     if let Some(sentence) = &desk.device_failed {
         let label =

@@ -1,0 +1,42 @@
+//! The operations on CUDA: convolutions by cuDNN, everything else by kernels of our own that NVRTC compiles when they
+//! are first used. Values in f32, f64 or bf16; with bf16, weights, statistics and their gradients stay in f32.
+//!
+//! `plan` says which launches an operation is made of and needs no GPU: its tests run the same kernels on the CPU.
+
+#[cfg(feature = "cuda")]
+mod conv;
+#[cfg(feature = "cuda")]
+mod cudnn;
+#[cfg(feature = "cuda")]
+mod elem;
+#[cfg(feature = "cuda")]
+mod gpu;
+#[cfg(feature = "cuda")]
+mod norm;
+mod plan;
+#[cfg(feature = "cuda")]
+mod pool;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
+#[cfg(feature = "cuda")]
+mod update;
+
+#[cfg(feature = "cuda")]
+pub use conv::{conv2d, conv2d_fused};
+#[cfg(all(feature = "cuda", test))]
+pub use cudnn::allow_tf32;
+#[cfg(feature = "cuda")]
+pub use elem::{add_relu, relu, resize, scale_channels, sum_of_squares};
+#[cfg(feature = "cuda")]
+pub use norm::{eval as batch_norm_eval, train as batch_norm_train};
+#[cfg(feature = "cuda")]
+pub use pool::{adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+#[cfg(feature = "cuda")]
+pub use update::update;
+
+/// candle asks an operation of this folder for the CPU only by a mistake of ours.
+#[cfg(feature = "cuda")]
+fn not_here<T>(op: &str) -> candle_core::Result<T> {
+    candle_core::bail!("{op}: the inputs lie on different devices")
+}

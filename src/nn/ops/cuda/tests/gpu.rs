@@ -1,0 +1,230 @@
+//! Parity with the CPU on a machine with a GPU: `scripts/gpu-check` runs these. Each operation is computed on the CPU in
+//! 64 bits, forward and backward under a random weighting of its outputs, and on the GPU in each number type.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+use super::super::allow_tf32;
+use crate::nn::ops::{self, ConvSpec, Update};
+
+fn gpu() -> Device {
+    allow_tf32(false);
+    Device::new_cuda(0).unwrap_or_else(|e| panic!("these tests need a GPU: {e}"))
+}
+
+fn noise(seed: u64, shape: &[usize]) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let values: Vec<f64> = (0..shape.iter().product())
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            // Eight bits, so that bf16 holds them.
+            ((state >> 56) as f64 - 128.0) / 128.0
+        })
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn host(t: &Tensor) -> Vec<f64> {
+    t.to_dtype(DType::F64).unwrap().to_device(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn close(what: &str, got: &[f64], wanted: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), wanted.len(), "{what}");
+    let largest = wanted.iter().fold(1.0_f64, |most, v| most.max(v.abs()));
+    for (i, (g, w)) in got.iter().zip(wanted).enumerate() {
+        assert!((g - w).abs() <= tolerance * largest, "{what}, value {i}: {g} is not {w}");
+    }
+}
+
+/// The result and the gradient of every input. Where values are in bf16, images and weights of rank 4 are, and
+/// everything else is in f32; gradients are those of the masters.
+fn run(
+    inputs: &[Tensor],
+    device: &Device,
+    dtype: DType,
+    f: &dyn Fn(&[Tensor]) -> Result<Tensor>,
+) -> Result<Vec<Vec<f64>>> {
+    let master = if dtype == DType::BF16 { DType::F32 } else { dtype };
+    let vars: Vec<Var> =
+        inputs.iter().map(|t| Var::from_tensor(&t.to_dtype(master)?.to_device(device)?)).collect::<Result<_>>()?;
+    let given: Vec<Tensor> = vars
+        .iter()
+        .map(|v| if v.rank() == 4 { v.as_tensor().to_dtype(dtype) } else { Ok(v.as_tensor().clone()) })
+        .collect::<Result<_>>()?;
+    let y = f(&given)?;
+    let weights = noise(99, y.dims()).to_dtype(y.dtype())?.to_device(device)?;
+    let loss = (&y * weights)?.to_dtype(master)?.sum_all()?;
+    let gradients = loss.backward()?;
+    let mut all = vec![host(&y)];
+    for (i, var) in vars.iter().enumerate() {
+        let Some(gradient) = gradients.get(var) else { candle_core::bail!("input {i} received no gradient") };
+        all.push(host(gradient));
+    }
+    Ok(all)
+}
+
+/// `bf16` is the tolerance in that type, relative to the largest value; the others' are of their rounding and of sums of
+/// some hundred terms.
+fn parity(what: &str, inputs: &[Tensor], bf16: f64, f: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    let device = gpu();
+    let wanted = run(inputs, &Device::Cpu, DType::F64, &f).unwrap();
+    for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-4), (DType::BF16, bf16)] {
+        let got = run(inputs, &device, dtype, &f).unwrap_or_else(|e| panic!("{what}, {dtype:?}: {e}"));
+        for (i, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+            let part = if i == 0 { "the result".to_owned() } else { format!("the gradient of input {}", i - 1) };
+            close(&format!("{what}, {dtype:?}, {part}"), got, wanted, tolerance);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_convolutions_are_the_cpus() {
+    let spec = |stride, padding, dilation, groups| ConvSpec { stride, padding, dilation, groups };
+    let cases = [
+        ("1x1", [2, 8, 9, 7], [6, 8, 1, 1], spec((1, 1), (0, 0), (1, 1), 1)),
+        ("1x1, stride 2", [2, 8, 9, 8], [6, 8, 1, 1], spec((2, 2), (0, 0), (1, 1), 1)),
+        ("3x3", [3, 4, 10, 11], [8, 4, 3, 3], spec((1, 1), (1, 1), (1, 1), 1)),
+        ("3x3, strides apart", [2, 4, 11, 9], [5, 4, 3, 3], spec((2, 1), (1, 0), (1, 1), 1)),
+        ("7x7, the stem", [2, 3, 33, 31], [8, 3, 7, 7], spec((2, 2), (3, 3), (1, 1), 1)),
+        ("3x3, dilated", [2, 4, 13, 12], [4, 4, 3, 3], spec((1, 1), (2, 2), (2, 2), 1)),
+        ("3x3, 4 groups", [2, 8, 9, 9], [12, 2, 3, 3], spec((1, 1), (1, 1), (1, 1), 4)),
+        ("3x3, depthwise", [2, 6, 9, 9], [6, 1, 3, 3], spec((1, 1), (1, 1), (1, 1), 6)),
+        ("one image, one channel", [1, 1, 5, 5], [1, 1, 3, 3], spec((1, 1), (0, 0), (1, 1), 1)),
+    ];
+    for (what, x, w, spec) in cases {
+        let inputs = [noise(1, &x), noise(2, &w)];
+        parity(what, &inputs, 0.02, |t| ops::conv2d(&t[0], &t[1], None, spec));
+        let biased = [noise(1, &x), noise(2, &w), noise(3, &w[..1])];
+        parity(&format!("{what}, bias"), &biased, 0.02, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), spec));
+    }
+    let inputs = [noise(4, &[2, 4, 8, 9]), noise(5, &[6, 4, 3, 3])];
+    parity("uneven padding", &inputs, 0.02, |t| {
+        ops::conv2d_padded(&t[0], &t[1], None, ConvSpec::square(2, 0), [0, 1, 2, 0])
+    });
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_fused_convolutions_are_the_cpus() {
+    let device = gpu();
+    let tensors = [noise(1, &[3, 8, 9, 9]), noise(2, &[8, 8, 3, 3]), noise(3, &[8]), noise(4, &[3, 8, 9, 9])];
+    for (bias, residual, relu) in [(false, false, false), (true, false, true), (false, true, true), (true, true, true)]
+    {
+        let fused = |device: &Device, dtype| -> Vec<f64> {
+            let [x, w, b, r] = tensors.each_ref().map(|t| t.to_dtype(dtype).unwrap().to_device(device).unwrap());
+            let (bias, residual) = (bias.then_some(&b), residual.then_some(&r));
+            host(&ops::conv2d_fused(&x, &w, bias, ConvSpec::square(1, 1), relu, residual).unwrap())
+        };
+        let wanted = fused(&Device::Cpu, DType::F64);
+        close("f64", &fused(&device, DType::F64), &wanted, 1e-10);
+        close("f32", &fused(&device, DType::F32), &wanted, 1e-4);
+        close("bf16", &fused(&device, DType::BF16), &wanted, 0.02);
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_normalisations_are_the_cpus() {
+    for shape in [[4, 6, 7, 7], [2, 3, 60, 61], [8, 130, 1, 1]] {
+        let c = shape[1];
+        let positive = (noise(4, &[c]) + 1.5).unwrap();
+        let inputs = [noise(1, &shape), noise(2, &[c]), noise(3, &[c]), noise(5, &shape)];
+        parity("training", &inputs[..3], 0.05, |t| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-5)?.0));
+        let given = [inputs[0].clone(), inputs[1].clone(), inputs[2].clone()];
+        parity("running statistics", &given, 0.05, |t| {
+            let (mean, variance) = (noise(6, &[c]), positive.clone());
+            let there = |v: Tensor| v.to_dtype(t[1].dtype())?.to_device(t[0].device());
+            ops::batch_norm_eval(&t[0], &t[1], &t[2], &there(mean)?, &there(variance)?, 1e-5)
+        });
+        compare_moments(&inputs[..3], &gpu());
+        // In bf16 a result may round to zero on one side only, so the gradient behind the ReLU is compared in f32.
+        let f = |t: &[Tensor]| Ok(ops::batch_norm_train_relu(&t[0], &t[1], &t[2], 1e-5, Some(&t[3]))?.0);
+        let wanted = run(&inputs, &Device::Cpu, DType::F64, &f).unwrap();
+        for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-4)] {
+            for (got, wanted) in run(&inputs, &gpu(), dtype, &f).unwrap().iter().zip(&wanted) {
+                close("training, residual and ReLU", got, wanted, tolerance);
+            }
+        }
+    }
+}
+
+fn compare_moments(inputs: &[Tensor], gpu: &Device) {
+    let moments = |device: &Device| -> Vec<Vec<f64>> {
+        let [x, w, b] = [0, 1, 2].map(|i| inputs[i].to_device(device).unwrap());
+        let (_, mean, variance) = ops::batch_norm_train(&x, &w, &b, 1e-5).unwrap();
+        vec![host(&mean), host(&variance)]
+    };
+    for (got, wanted) in moments(gpu).iter().zip(&moments(&Device::Cpu)) {
+        close("moments", got, wanted, 1e-12);
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_pools_and_relus_are_the_cpus() {
+    let x = [noise(1, &[2, 5, 13, 11])];
+    for (kernel, stride, padding) in [(3, 2, 1), (2, 2, 0), (3, 1, 1)] {
+        parity("max-pool", &x, 0.02, |t| ops::max_pool2d(&t[0], kernel, stride, padding));
+        parity("avg-pool", &x, 0.02, |t| ops::avg_pool2d(&t[0], kernel, stride, padding));
+    }
+    parity("max-pool, rounded up", &x, 0.02, |t| ops::max_pool2d_ceil(&t[0], 3, 2));
+    parity("global maximum", &x, 0.02, |t| ops::global_max_pool(&t[0]));
+    for out in [(1, 1), (7, 7), (4, 5)] {
+        parity("adaptive pool", &x, 0.02, |t| ops::adaptive_avg_pool2d(&t[0], out));
+    }
+    parity("bilinear", &x, 0.02, |t| ops::upsample_bilinear2d(&t[0], (20, 7), true));
+    parity("relu", &x, 0.0, |t| ops::relu(&t[0]));
+    let two = [noise(2, &[2, 5, 13, 11]), noise(3, &[2, 5, 13, 11])];
+    parity("add and relu", &two, 0.02, |t| ops::add_relu(&t[0], &t[1]));
+    let gated = [noise(5, &[2, 5, 7, 6]), noise(6, &[2, 5, 1, 1])];
+    parity("channels scaled", &gated, 0.02, |t| ops::scale_channels(&t[0], &t[1].flatten_from(1)?));
+    let turned = [noise(4, &[3, 4, 5, 6])];
+    parity("relu of a view", &turned, 0.0, |t| ops::relu(&t[0].permute((0, 2, 3, 1))?));
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_same_input_gives_the_same_bits() {
+    let device = gpu();
+    let [x, w] = [noise(1, &[16, 32, 28, 28]), noise(2, &[64, 32, 3, 3])]
+        .map(|t| Var::from_tensor(&t.to_dtype(DType::F32).unwrap().to_device(&device).unwrap()).unwrap());
+    let once = || {
+        let y = ops::conv2d(&x, &w, None, ConvSpec::square(1, 1)).unwrap();
+        let gradients = ops::max_pool2d(&y, 3, 2, 1).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        [&x, &w].map(|v| host(gradients.get(v).unwrap()))
+    };
+    let first = once();
+    for _ in 0..5 {
+        assert_eq!(once(), first);
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_optimizer_steps_are_the_definition() {
+    let device = gpu();
+    let there = |t: Tensor| t.to_device(&device).unwrap();
+    let (w, g) = (noise(1, &[33, 7]), noise(2, &[33, 7]));
+    let weight = Var::from_tensor(&there(w.clone())).unwrap();
+    let moments = [there(noise(3, &[231])), there(noise(4, &[231]).abs().unwrap())];
+    let (m0, v0) = (host(&moments[0]), host(&moments[1]));
+    let (beta1, beta2, epsilon, keep, size, root, scale) = (0.9, 0.99, 1e-8, 0.999, 0.02, 0.3, 0.5);
+    let update = Update::AdamW { beta1, beta2, epsilon, keep, size, root, scale };
+    ops::update_on_device(&weight, &there(g.clone()), &moments, update).unwrap();
+    let wanted: Vec<f64> = host(&w)
+        .iter()
+        .zip(host(&g))
+        .zip(m0.iter().zip(&v0))
+        .map(|((w, g), (m, v))| {
+            let g = g * scale;
+            let (m, v) = (beta1 * m + (1.0 - beta1) * g, beta2 * v + (1.0 - beta2) * g * g);
+            w * keep - size * m / (v.sqrt() / root + epsilon)
+        })
+        .collect();
+    close("weights", &host(&weight), &wanted, 1e-14);
+    let together = ops::sum_of_squares(&[there(w.clone()), there(g.clone())]).unwrap();
+    let alone = ops::sum_of_squares(&[w, g]).unwrap();
+    assert!((together / alone - 1.0).abs() < 1e-12, "{together} is not {alone}");
+}
