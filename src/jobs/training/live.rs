@@ -57,7 +57,7 @@ impl Live {
                 (shown.step, shown.steps, shown.epoch) = (*step, *steps, *epoch);
                 shown.seconds_left = Some(*seconds_left).filter(|seconds| seconds.is_finite());
             }
-            TrainEvent::Epoch { .. } | TrainEvent::Ended { .. } => self.copied = None,
+            TrainEvent::Epoch { .. } | TrainEvent::Probe { .. } | TrainEvent::Ended { .. } => self.copied = None,
             TrainEvent::Checkpoint { step, .. } => shown.checkpoint = Some((*step, clock::seconds() as f64)),
             TrainEvent::Skipped { .. } => shown.skipped += 1,
             TrainEvent::Reading { done, total } => shown.note = Some(format!("Decoding photos: {done} of {total}")),

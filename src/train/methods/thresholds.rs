@@ -74,7 +74,10 @@ impl Thresholds {
 
     /// Means and latest kinds, -1 for none, for a checkpoint.
     pub fn state(&self) -> (Vec<f32>, Vec<f32>) {
-        (self.mean.iter().map(|mean| *mean as f32).collect(), self.latest.iter().map(|kind| kind.map_or(-1.0, |kind| kind as f32)).collect())
+        (
+            self.mean.iter().map(|mean| *mean as f32).collect(),
+            self.latest.iter().map(|kind| kind.map_or(-1.0, |kind| kind as f32)).collect(),
+        )
     }
 
     /// Takes up what [`Self::state`] gave; `false` where it is of other photos or kinds.
