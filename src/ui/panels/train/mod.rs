@@ -4,6 +4,7 @@ pub mod batch;
 pub mod checkpoints;
 pub mod curves;
 pub mod differences;
+mod fields;
 pub mod layers;
 pub mod recipe;
 pub mod run;

@@ -3,6 +3,7 @@
 
 use egui::{Align, Align2, Layout, Popup, RichText, TextEdit, Ui, Vec2};
 
+use super::fields::{Field, SECTIONS, is_field, is_off};
 use super::{alert_ui, fact_ui, message_ui, send, small};
 use crate::jobs::types::CheckedRecipe;
 use crate::ui::command::Action;
@@ -12,87 +13,6 @@ use crate::ui::tokens::{self, size, space};
 use crate::ui::training::{DataChoice, TrainAction, TrainCommand, plain};
 use crate::ui::widgets::button::{Look, PushButton, sent};
 use crate::ui::widgets::{named, section_label};
-
-/// One setting that is shown as a field.
-struct Field {
-    setting: &'static str,
-    name: &'static str,
-    meaning: &'static str,
-}
-
-const fn field(setting: &'static str, name: &'static str, meaning: &'static str) -> Field {
-    Field { setting, name, meaning }
-}
-
-/// The settings that are turned most, by section; the rest is in the text.
-const SECTIONS: &[(&str, &[Field])] = &[
-    (
-        "Run",
-        &[
-            field("name", "Name", "What the run and its model are called"),
-            field("seed", "Seed", "All that is random follows from it: the same seed gives the same run"),
-        ],
-    ),
-    (
-        "Network",
-        &[
-            field("model.arch", "Backbone", "The network's shape"),
-            field("model.width", "Width", "Channels of the first stage; 64 is the published network"),
-            field("model.last_stride", "Last stride", "2, or 1 for twice as fine a grid of cells"),
-            field("model.pooling", "Pooling", "How the cells of a photo become one vector"),
-            field("model.neck", "Neck", "A normalisation between embedding and classifier"),
-            field("model.relaxation", "Relaxation", "Channels of the relaxation on the classifier’s path; 0 has none"),
-            field("model.projections", "By category", "An embedding for each kind of garment instead of one for all"),
-            field("model.dim", "Embedding", "Length of a cell’s and of the global vector"),
-            field("model.input_size", "Input, px", "Side of the square that the finished model looks at"),
-        ],
-    ),
-    (
-        "Data",
-        &[
-            field("data.label_fraction", "Labels used", "Share of the training products whose labels are used, 0 to 1"),
-            field("data.train_size", "Training size, px", "Side of the squares that are trained on"),
-            field("data.products", "Products in a batch", "A batch holds so many products"),
-            field("data.photos", "Photos of each", "Half of them street photos"),
-            field("data.recolour", "Recoloured", "Probability that a product is shown in other colours, 0 to 1"),
-        ],
-    ),
-    (
-        "Losses",
-        &[
-            field("loss.cross_entropy", "Cross-entropy", "Weight of telling kinds of garment apart; 0 turns it off"),
-            field("loss.triplet", "Triplet", "Weight of the triplet loss across street and shop; 0 turns it off"),
-            field("loss.margin", "Margin", "How much nearer the right product must be than a wrong one"),
-            field(
-                "loss.info_nce",
-                "InfoNCE",
-                "Weight of picking the right product among all of a batch; 0 turns it off",
-            ),
-            field("loss.temperature", "Temperature", "Of InfoNCE: small looks at the hardest products only"),
-            field(
-                "loss.structural",
-                "Structural",
-                "Weight of the triplet on transport plans between cells; 0 turns it off",
-            ),
-        ],
-    ),
-    (
-        "Schedule",
-        &[
-            field("schedule.epochs", "Epochs", "How often all photos are seen"),
-            field("optimizer.kind", "Optimizer", "How gradients become steps"),
-            field("optimizer.rate", "Learning rate", "At its peak"),
-            field("schedule.curve", "Course of the rate", "How the rate falls after its peak"),
-            field("schedule.warmup_epochs", "Warm-up epochs", "In which the rate rises to its peak"),
-            field("optimizer.weight_decay", "Weight decay", "How strongly weights are drawn towards 0"),
-            field(
-                "optimizer.ema",
-                "Averaging",
-                "Share that the averaged weights keep at each step; 0 averages nothing",
-            ),
-        ],
-    ),
-];
 
 pub fn recipe_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let train = &ctx.session.train;
@@ -125,21 +45,17 @@ fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     });
     let Some(checked) = &draft.checked else { return };
     let elsewhere = checked.problem.as_ref().filter(|problem| {
-        let in_a_field = problem.setting.as_deref().is_some_and(is_field);
+        let in_a_field = problem.setting.as_deref().is_some_and(|setting| is_field(setting, &checked.values));
         draft.as_text || !in_a_field
     });
     if let Some(problem) = elsewhere {
-        alert_ui(ui, ctx, &crate_sentence(&problem.sentence), None);
+        alert_ui(ui, ctx, &sentence(&problem.sentence), None);
         ui.add_space(space::XS);
     }
 }
 
-fn is_field(setting: &str) -> bool {
-    SECTIONS.iter().any(|(_, fields)| fields.iter().any(|field| field.setting == setting))
-}
-
 /// Begins with a capital letter, unless it begins with the name of a setting.
-fn crate_sentence(text: &str) -> String {
+fn sentence(text: &str) -> String {
     let first = text.split_whitespace().next().unwrap_or_default();
     if first.contains(['.', '_', '[']) {
         return text.to_owned();
@@ -158,7 +74,7 @@ fn fields_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         return;
     }
     for (section, fields) in SECTIONS {
-        let known: Vec<&Field> = fields.iter().filter(|field| checked.values.contains_key(field.setting)).collect();
+        let known: Vec<&Field> = fields.iter().filter(|field| field.is_shown(&checked.values)).collect();
         if known.is_empty() {
             continue;
         }
@@ -290,9 +206,9 @@ fn told_ui(ui: &mut Ui, ctx: &Ctx<'_>, run: &str, settings: Option<&std::collect
         return;
     };
     for (_, fields) in SECTIONS.iter().skip(1) {
-        let known: Vec<&Field> = fields.iter().filter(|field| settings.contains_key(field.setting)).collect();
+        let known: Vec<&Field> = fields.iter().filter(|field| field.is_shown(settings)).collect();
         // What is turned off is not worth a line.
-        let on = |field: &&&Field| !["0", "0.0", "false"].contains(&settings[field.setting].as_str());
+        let on = |field: &&&Field| !is_off(&settings[field.setting]);
         for field in known.iter().filter(on) {
             fact_ui(ui, ctx, field.name, &plain(&settings[field.setting]), &hover(field, None));
         }
