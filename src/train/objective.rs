@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::config::{Alike, TrainConfig};
 use super::criterion::Criterion;
 use super::event::{LossPart, LossParts};
-use super::losses::{self, Compared, Partners, Triplets};
+use super::losses::{self, Compared, Mining, Partners, Triplets};
 use crate::domain::PhotoDomain;
 use crate::nn::EmbedderOutput;
 
@@ -134,6 +134,18 @@ impl Compare<'_> {
         Compared::new(&self.output.cells.flatten_from(2)?, Some(&self.output.global))
     }
 
+    /// One street photo of each product against one of its shop photos and one of the product before it: products of a
+    /// kind stand side by side in a batch. `None` where other photos are alike, which only mining tells apart.
+    fn neighbours(&self) -> Option<Triplets> {
+        let loss = &self.config.loss;
+        let plain = loss.alike == Alike::Products && loss.across_domains && loss.mining == Mining::BatchHard;
+        plain.then(|| {
+            let (street, shop) = self.labels.pairs();
+            let n = if street.len() > 1 { street.len() } else { 0 };
+            Triplets { rows: (0..n).map(|i| [street[i], shop[i], shop[(i + n - 1) % n]]).collect(), wrong: 0 }
+        })
+    }
+
     /// The losses on mined triplets.
     fn triplets(&self, triplets: &Triplets, objective: &mut Objective) -> Result<()> {
         let (loss, global) = (&self.config.loss, &self.output.global);
@@ -156,6 +168,8 @@ impl Compare<'_> {
         }
         let (photos, plans) = (self.structure()?, loss.plans());
         if loss.structural > 0.0 {
+            let own = self.neighbours();
+            let triplets = own.as_ref().unwrap_or(triplets);
             let part = losses::structural_triplet(&photos, triplets, loss.structural_margin, &plans)?;
             objective.take(LossPart::Structural, loss.structural, part)?;
         }

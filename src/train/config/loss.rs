@@ -27,7 +27,7 @@ pub struct LossSection {
     /// Whether they compare street photos with shop photos only.
     pub across_domains: bool,
     /// How the triplet, the margin loss and their structural versions choose partners: batch-hard, semi-hard,
-    /// distance-weighted or random.
+    /// distance-weighted or random. With batch-hard the structural triplet compares neighbouring products.
     pub mining: Mining,
     /// Weight of the triplet.
     pub triplet: f64,
