@@ -297,7 +297,20 @@ fn a_folder_of_photos_is_imported_with_its_list_searched_by_its_name_and_brought
 
 #[test]
 fn every_command_has_help() {
-    for command in ["sample", "index", "search", "plan", "transport", "train", "models", "embed", "bench", "import"] {
+    for command in [
+        "sample",
+        "index",
+        "search",
+        "plan",
+        "transport",
+        "train",
+        "runs",
+        "outfits",
+        "models",
+        "embed",
+        "bench",
+        "import",
+    ] {
         let help = seamline(&[command, "--help"]);
         assert!(help.status.success());
         assert!(String::from_utf8_lossy(&help.stdout).contains("Usage"), "{command}");
@@ -325,6 +338,44 @@ fn the_shipped_model_is_listed_with_what_it_can_do() {
 fn a_bench_prints_a_median() {
     let bench = json(&seamline(&["bench", "rerank", "--pairs", "4", "--json"]));
     assert!(bench["median_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn runs_are_listed_with_the_settings_in_which_they_differ_and_compared() {
+    // A project of its own, for other tests may look at the shared one.
+    let folder = data_folder().join("of-runs").to_string_lossy().into_owned();
+    assert!(seamline(&["sample", &folder, "--products", "2"]).status.success());
+    let none = seamline(&["runs", "--project", &folder]);
+    assert_eq!(String::from_utf8_lossy(&none.stdout).trim(), "No runs");
+    for (name, rate, recall, time) in [("one", "0.001", 0.25, 86_400.0), ("two", "0.002", 0.5, 90_000.0)] {
+        let run = Path::new(&folder).join("runs").join(name);
+        std::fs::create_dir_all(&run).unwrap();
+        let recipe = format!("name = \"{name}\"\n[optimizer]\nrate = {rate}\n");
+        std::fs::write(run.join("config.toml"), recipe).unwrap();
+        let started = serde_json::json!({
+            "time": time, "event": "started", "step": 0, "steps": 8, "epochs": 2, "photos": 9, "products": 3,
+            "parameters": 7, "device": "CPU, 2 threads",
+        });
+        let epoch = serde_json::json!({
+            "time": time + 75.0, "event": "epoch", "epoch": 1, "step": 4, "seconds": 75.0,
+            "validation": { "recall_at_1": recall, "recall_at_10": 0.75, "mean_average_precision": 0.125 },
+        });
+        let ended =
+            serde_json::json!({ "time": time + 80.0, "event": "ended", "step": 8, "finished": true, "seconds": 80.0 });
+        std::fs::write(run.join("events.jsonl"), format!("{started}\n{epoch}\n{ended}\n")).unwrap();
+    }
+    let listed = seamline(&["runs", "--project", &folder]);
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    // The newest first.
+    assert!(lines[1].starts_with("two") && lines[1].contains("0.500") && lines[1].ends_with("optimizer.rate = 0.002"));
+    assert!(lines[2].contains("finished") && lines[2].contains("1:20") && lines[2].contains("1970-01-02 00:00"));
+    let found = json(&seamline(&["runs", "--project", &folder, "--diff", "one", "two", "--json"]));
+    assert_eq!(found["differences"]["optimizer.rate"], serde_json::json!(["0.001", "0.002"]));
+    assert_eq!(found["runs"][0]["recall_at_1"], 0.25);
+    let unknown = sentence(&seamline(&["runs", "--project", &folder, "--diff", "one", "three"]), 1);
+    assert!(unknown.ends_with("this project has no run three; there are: two, one"), "{unknown}");
 }
 
 #[test]
