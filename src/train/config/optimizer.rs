@@ -50,8 +50,8 @@ pub struct OptimizerSection {
     /// memory. Losses see the whole batch and gradients are those of the whole batch; only norms that are not frozen
     /// see a part at a time.
     pub accumulate: usize,
-    /// Whether the backward pass computes each stage once more instead of keeping what the forward pass found, which
-    /// takes a third more time and a fraction of the memory. Gradients are the same.
+    /// Whether the backward pass computes each stage once more instead of keeping what the forward pass found: slower, by
+    /// about one more forward pass, for less memory. Gradients are the same.
     pub recompute: bool,
 }
 
