@@ -31,12 +31,25 @@ impl Split {
 pub enum ManifestRecord {
     /// First line: how the sample was made.
     Sample {
+        /// Of the file's format.
         version: u32,
         seed: u64,
         products: usize,
+        /// Version of the hand that drew it: another one draws other photos of the same products.
+        #[serde(default = "first_drawing")]
+        drawing: u32,
     },
     Product(ProductRecord),
     Photo(PhotoRecord),
+}
+
+impl ManifestRecord {
+    /// The newest format that this program reads, and the one it writes.
+    pub const VERSION: u32 = 1;
+}
+
+fn first_drawing() -> u32 {
+    1
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

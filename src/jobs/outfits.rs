@@ -22,7 +22,7 @@ pub fn folder(project: &Project) -> PathBuf {
 /// Writes the outfits of a sample, with their questions, for all three splits; answers how many there are of each.
 pub fn write_sample_outfits(project: &Project, dir: &Path) -> Result<Vec<(Split, usize)>, JobError> {
     let spec = sample_of(project).ok_or_else(|| JobError::Options {
-        sentence: "only the outfits of a sample wardrobe can be written; other projects bring their own".to_owned(),
+        sentence: "only the outfits of a sample wardrobe can be written, drawn by this version of the program; other projects bring their own".to_owned(),
     })?;
     let kind_of: BTreeMap<String, String> =
         project.products()?.into_iter().map(|row| (row.product.to_string(), row.kind)).collect();
@@ -43,7 +43,7 @@ fn sample_of(project: &Project) -> Option<SampleSpec> {
     let mut line = String::new();
     BufReader::new(File::open(project.paths().manifest()).ok()?).read_line(&mut line).ok()?;
     match serde_json::from_str(&line).ok()? {
-        ManifestRecord::Sample { version: synth::VERSION, seed, products } => {
+        ManifestRecord::Sample { seed, products, drawing: synth::DRAWING, .. } => {
             Some(SampleSpec { products, seed, ..SampleSpec::default() })
         }
         _ => None,

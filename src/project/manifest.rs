@@ -17,9 +17,6 @@ use crate::domain::{ManifestRecord, PhotoId, PhotoRecord, ProductId, ProductReco
 
 /// Photos that are hashed together: enough for all cores, few enough to hold their records.
 const BATCH: usize = 512;
-/// The newest manifest that this program can read.
-const MANIFEST_VERSION: u32 = 1;
-
 impl Project {
     /// Makes the project of a folder that holds a manifest and its photos. All or nothing.
     pub fn create_from_manifest(dir: &Path) -> Result<Self, ProjectError> {
@@ -82,7 +79,7 @@ impl Reader<'_> {
     fn take(&mut self, line: usize, record: ManifestRecord) -> Result<(), ProjectError> {
         match record {
             ManifestRecord::Sample { version, seed, .. } => {
-                if version > MANIFEST_VERSION {
+                if version > ManifestRecord::VERSION {
                     return Err(self.refuse(line, format!("its version {version} is newer than this program")));
                 }
                 set_setting(self.connection, "name", "Sample wardrobe")

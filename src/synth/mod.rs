@@ -37,14 +37,15 @@ use crate::domain::{GarmentTruth, PhotoDomain, PhotoId, PhotoRecord, ProductId, 
 use design::{Design, Kind};
 use num::Dice;
 use street::{Conditions, Worn};
+use style::Stylist;
 use texture::Drawn;
 use warp::Canvas;
 
 pub use style::{Outfit, outfits};
 pub use write::{MANIFEST, SampleReport, SynthError, manifest, write_sample};
 
-/// Version of the drawing; a sample made by another version is made again.
-pub const VERSION: u32 = 1;
+/// Version of the drawing: of the same seed another one draws other photos.
+pub const DRAWING: u32 = 2;
 
 /// Shop photos and street photos of each product.
 pub const VIEWS: u32 = 2;
@@ -141,7 +142,7 @@ pub fn render_shop(spec: &SampleSpec, product: usize, view: u32) -> (RgbImage, P
 /// Draws one street photo of a product.
 pub fn render_street(spec: &SampleSpec, product: usize, view: u32) -> (RgbImage, PhotoRecord) {
     let garment = drawn(spec, &Design::of(spec.seed, product), 330.0);
-    street_photo(spec, product, view, garment).0
+    street_photo(spec, &Stylist::new(spec), product, view, garment).0
 }
 
 fn drawn(spec: &SampleSpec, design: &Design, pixels: f32) -> Drawn {
@@ -159,8 +160,14 @@ fn shop_photo(spec: &SampleSpec, product: usize, view: u32, garment: &Drawn) -> 
 }
 
 /// Draws a street photo; gives the garment back for the next one.
-fn street_photo(spec: &SampleSpec, product: usize, view: u32, garment: Drawn) -> ((RgbImage, PhotoRecord), Drawn) {
-    let (canvas, mut outfit) = street_canvas(spec, product, view, garment);
+fn street_photo(
+    spec: &SampleSpec,
+    stylist: &Stylist,
+    product: usize,
+    view: u32,
+    garment: Drawn,
+) -> ((RgbImage, PhotoRecord), Drawn) {
+    let (canvas, mut outfit) = street_canvas(spec, stylist, product, view, garment);
     let shown: Vec<(Option<usize>, Kind)> =
         outfit.iter().map(|worn| (worn.product, worn.garment.design.kind)).collect();
     let garments = truths(spec, &canvas, &shown, spec.map_step(10));
@@ -169,10 +176,16 @@ fn street_photo(spec: &SampleSpec, product: usize, view: u32, garment: Drawn) ->
     ((picture(&canvas), record), garment)
 }
 
-fn street_canvas(spec: &SampleSpec, product: usize, view: u32, garment: Drawn) -> (Canvas, Vec<Worn>) {
+fn street_canvas(
+    spec: &SampleSpec,
+    stylist: &Stylist,
+    product: usize,
+    view: u32,
+    garment: Drawn,
+) -> (Canvas, Vec<Worn>) {
     let mut outfit = vec![Worn { garment, product: Some(product) }];
     let mut dice = Dice::new(spec.seed, PURPOSE_OUTFIT, product as u64, u64::from(view));
-    dress(spec, &mut outfit, &mut dice);
+    dress(spec, stylist, view, &mut outfit, &mut dice);
     let (width, height) = dice.pick(&[(240, 320), (240, 320), (256, 320), (213, 320), (320, 256)]);
     // Long clothes are photographed upright.
     let long = matches!(outfit[0].garment.design.kind, Kind::Trousers | Kind::Dress | Kind::Coat);
@@ -198,9 +211,35 @@ fn street_canvas(spec: &SampleSpec, product: usize, view: u32, garment: Drawn) -
     (canvas, outfit)
 }
 
-/// Completes an outfit around its first garment, half of it with other products of the shop.
-fn dress(spec: &SampleSpec, outfit: &mut Vec<Worn>, dice: &mut Dice) {
-    let main = outfit[0].garment.design.kind;
+/// Completes an outfit around its first garment, by the sample's products that go with it; where the shop has none, by
+/// clothes that nobody sells. A photo shows what is worn at that moment: jackets stay off over what is to be seen.
+fn dress(spec: &SampleSpec, stylist: &Stylist, view: u32, outfit: &mut Vec<Worn>, dice: &mut Dice) {
+    let main = outfit[0].garment.design;
+    let Some(pieces) = outfit[0].product.and_then(|product| stylist.outfit(product, view)) else {
+        let kinds = kinds_beside(main.kind, dice);
+        for design in style::unsold(&kinds, &[main], dice) {
+            outfit.push(Worn { garment: drawn(spec, &design, 210.0), product: None });
+        }
+        return;
+    };
+    for piece in pieces {
+        let design = Design::of(spec.seed, piece);
+        let shown = match (design.kind, main.kind) {
+            _ if outfit[0].product == Some(piece) => false,
+            (Kind::Jacket, Kind::Trousers | Kind::Shorts | Kind::Skirt) | (Kind::Jacket | Kind::Coat, Kind::Bag) => {
+                dice.chance(0.25)
+            }
+            (Kind::Jacket | Kind::Coat, _) => false,
+            (Kind::Bag, _) => dice.chance(0.2),
+            _ => true,
+        };
+        if shown {
+            outfit.push(Worn { garment: drawn(spec, &design, 210.0), product: Some(piece) });
+        }
+    }
+}
+
+fn kinds_beside(main: Kind, dice: &mut Dice) -> Vec<Kind> {
     let mut kinds = Vec::new();
     let bottom =
         |dice: &mut Dice| dice.pick(&[Kind::Trousers, Kind::Trousers, Kind::Trousers, Kind::Skirt, Kind::Shorts]);
@@ -218,39 +257,14 @@ fn dress(spec: &SampleSpec, outfit: &mut Vec<Worn>, dice: &mut Dice) {
             }
         }
         Kind::Dress => {}
-        Kind::Bag => {
-            if dice.chance(0.25) {
-                kinds.push(Kind::Dress);
-            } else {
-                kinds.extend([top(dice), bottom(dice)]);
-                if dice.chance(0.3) {
-                    kinds.push(Kind::Coat);
-                }
-            }
-        }
+        Kind::Bag if dice.chance(0.25) => kinds.push(Kind::Dress),
+        Kind::Bag => kinds.extend([top(dice), bottom(dice)]),
         _ => kinds.push(bottom(dice)),
     }
     if main != Kind::Bag && dice.chance(0.16) {
         kinds.push(Kind::Bag);
     }
-    for kind in kinds {
-        let (design, product) = other(spec, kind, dice);
-        outfit.push(Worn { garment: drawn(spec, &design, 210.0), product });
-    }
-}
-
-/// Another garment of a kind: often a product of the sample, otherwise one that nobody sells.
-fn other(spec: &SampleSpec, kind: Kind, dice: &mut Dice) -> (Design, Option<usize>) {
-    if dice.chance(0.5) && spec.products > 0 {
-        for _ in 0..40 {
-            let product = dice.below(spec.products);
-            let design = Design::of(spec.seed, product);
-            if design.kind == kind {
-                return (design, Some(product));
-            }
-        }
-    }
-    (Design::unsold(kind, dice), None)
+    kinds
 }
 
 fn truths(spec: &SampleSpec, canvas: &Canvas, shown: &[(Option<usize>, Kind)], step: usize) -> Vec<GarmentTruth> {

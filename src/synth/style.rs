@@ -5,12 +5,14 @@
 //! one temperature. An outfit fills its places (a top and a bottom, or a dress, with a jacket or coat and a bag) with
 //! products of which every two obey all four.
 
+use std::collections::BTreeSet;
+
 use crate::domain::{ProductId, Split};
 
-use super::SampleSpec;
 use super::design::{Closure, Collar, Design, Kind, Pattern, Pockets, Shape};
 use super::num::Dice;
 use super::palette::{Colour, Rgb};
+use super::{SampleSpec, VIEWS};
 
 /// Clothes that are worn together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +23,12 @@ pub struct Outfit {
 }
 
 const PURPOSE_STYLE: u64 = 9;
-/// Outfits that are tried to be built around each product.
-const PER_PRODUCT: u64 = 2;
-/// Deals for one of them, of which most fail for want of a match.
+/// Deals for an outfit, of which most fail for want of a match.
 const DEALS: u64 = 12;
+/// Products that a deal looks through, so that a large shop takes no longer for each.
+const LOOKED_AT: usize = 420;
+/// Unsold clothes that are tried before one is worn that does not go with the rest.
+const UNSOLD_TRIES: usize = 40;
 /// An outfit has this many pieces or more, so that one can be left blank and the others still say something.
 const LEAST_PIECES: usize = 3;
 /// Degrees between hues that are neighbours, and that opposites may be off by.
@@ -177,56 +181,110 @@ fn warmth(design: &Design) -> Option<f32> {
 
 /// The outfits of one split of a sample, of that split's products alone. No two have the same pieces.
 pub fn outfits(spec: &SampleSpec, split: Split) -> Vec<Outfit> {
-    let members: Vec<usize> = spec.splits().iter().enumerate().filter(|(_, s)| **s == split).map(|(i, _)| i).collect();
-    let styles: Vec<Style> = members.iter().map(|&product| Style::of(&Design::of(spec.seed, product))).collect();
-    let mut found: Vec<Vec<usize>> = Vec::new();
-    for (anchor, &product) in members.iter().enumerate() {
-        for number in 0..PER_PRODUCT {
-            let dealt = (0..DEALS).find_map(|deal| {
-                let key = number * DEALS + deal;
-                let mut dice = Dice::new(spec.seed, PURPOSE_STYLE, product as u64, key);
-                dress(&styles, anchor, &mut dice).filter(|outfit| !found.contains(outfit))
-            });
-            found.extend(dealt);
-        }
-    }
+    let stylist = Stylist::new(spec);
+    let mut seen = BTreeSet::new();
+    let distinct = stylist
+        .members(split)
+        .iter()
+        .flat_map(|&product| (0..VIEWS).map(move |view| (product, view)))
+        .filter_map(|(product, view)| stylist.outfit(product, view))
+        .filter(|pieces| seen.insert(pieces.clone()))
+        .collect::<Vec<_>>();
     let name = |number: usize| format!("{}{:04}", split.as_str(), number + 1);
-    let products = |outfit: Vec<usize>| outfit.into_iter().map(|member| spec.product_id(members[member])).collect();
-    found.into_iter().enumerate().map(|(i, outfit)| Outfit { id: name(i), products: products(outfit) }).collect()
+    let products = |pieces: Vec<usize>| pieces.into_iter().map(|product| spec.product_id(product)).collect();
+    distinct.into_iter().enumerate().map(|(i, pieces)| Outfit { id: name(i), products: products(pieces) }).collect()
 }
 
-/// One outfit around a piece, by the order of its places; `None` where too few pieces go together.
-fn dress(styles: &[Style], anchor: usize, dice: &mut Dice) -> Option<Vec<usize>> {
-    let two_pieces = match styles[anchor].place {
-        Place::Top | Place::Bottom => true,
-        Place::Dress => false,
-        Place::Outer | Place::Bag => dice.chance(0.65),
-    };
-    let body: &[Place] = if two_pieces { &[Place::Top, Place::Bottom] } else { &[Place::Dress] };
-    let mut worn = vec![anchor];
-    for (&place, needed) in body.iter().map(|place| (place, true)).chain([(&Place::Outer, false), (&Place::Bag, false)])
-    {
-        if styles[anchor].place == place {
-            continue;
-        }
-        let fitting: Vec<usize> = (0..styles.len())
-            .filter(|&piece| styles[piece].place == place)
-            .filter(|&piece| worn.iter().all(|&other| styles[piece].goes_with(&styles[other])))
-            .collect();
-        match (fitting.is_empty(), needed) {
-            (false, _) => worn.push(dice.pick(&fitting)),
-            (true, true) => return None,
-            (true, false) => {}
+/// Knows the style of every product of a sample.
+pub struct Stylist {
+    seed: u64,
+    splits: Vec<Split>,
+    styles: Vec<Style>,
+    /// Products of the training, validation and test split.
+    members: [Vec<usize>; 3],
+}
+
+impl Stylist {
+    pub fn new(spec: &SampleSpec) -> Self {
+        let splits = spec.splits();
+        let styles = (0..spec.products).map(|product| Style::of(&Design::of(spec.seed, product))).collect();
+        let of = |split| (0..spec.products).filter(|&product| splits[product] == split).collect();
+        let members = [Split::Train, Split::Validation, Split::Test].map(of);
+        Self { seed: spec.seed, splits, styles, members }
+    }
+
+    fn members(&self, split: Split) -> &[usize] {
+        match split {
+            Split::Train => &self.members[0],
+            Split::Validation => &self.members[1],
+            Split::Test => &self.members[2],
         }
     }
-    worn.sort_by_key(|&piece| (styles[piece].place as usize, piece));
-    (worn.len() >= LEAST_PIECES).then_some(worn)
+
+    /// What is worn with a product in one of its street photos, itself included, by the order of places: products of
+    /// its own split. `None` where the shop has too little that goes with it.
+    pub fn outfit(&self, product: usize, view: u32) -> Option<Vec<usize>> {
+        (0..DEALS).find_map(|deal| {
+            let mut dice = Dice::new(self.seed, PURPOSE_STYLE, product as u64, u64::from(view) * DEALS + deal);
+            self.deal(product, &mut dice)
+        })
+    }
+
+    fn deal(&self, anchor: usize, dice: &mut Dice) -> Option<Vec<usize>> {
+        let styles = &self.styles;
+        let two_pieces = match styles[anchor].place {
+            Place::Top | Place::Bottom => true,
+            Place::Dress => false,
+            Place::Outer | Place::Bag => dice.chance(0.65),
+        };
+        let body: &[Place] = if two_pieces { &[Place::Top, Place::Bottom] } else { &[Place::Dress] };
+        let needed = body.iter().map(|place| (*place, true));
+        let members = self.members(self.splits[anchor]);
+        let mut worn = vec![anchor];
+        for (place, needed) in needed.chain([(Place::Outer, false), (Place::Bag, false)]) {
+            if styles[anchor].place == place {
+                continue;
+            }
+            let (before, after) = members.split_at(dice.below(members.len()));
+            let fitting: Vec<usize> = after
+                .iter()
+                .chain(before)
+                .take(LOOKED_AT)
+                .copied()
+                .filter(|&piece| styles[piece].place == place)
+                .filter(|&piece| worn.iter().all(|&other| styles[piece].goes_with(&styles[other])))
+                .collect();
+            match (fitting.is_empty(), needed) {
+                (false, _) => worn.push(dice.pick(&fitting)),
+                (true, true) => return None,
+                (true, false) => {}
+            }
+        }
+        worn.sort_by_key(|&piece| (styles[piece].place as usize, piece));
+        (worn.len() >= LEAST_PIECES).then_some(worn)
+    }
+}
+
+/// Clothes of these kinds that nobody sells, to be worn with one another and with what is worn already.
+pub fn unsold(kinds: &[Kind], worn: &[Design], dice: &mut Dice) -> Vec<Design> {
+    let mut all = worn.to_vec();
+    for &kind in kinds {
+        let mut design = Design::unsold(kind, dice);
+        for _ in 0..UNSOLD_TRIES {
+            let style = Style::of(&design);
+            if all.iter().all(|other| style.goes_with(&Style::of(other))) {
+                break;
+            }
+            design = Design::unsold(kind, dice);
+        }
+        all.push(design);
+    }
+    all.split_off(worn.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     fn goes_with(seed: u64, a: usize, b: usize) -> bool {
         Style::of(&Design::of(seed, a)).goes_with(&Style::of(&Design::of(seed, b)))
@@ -258,6 +316,44 @@ mod tests {
             }
             assert_eq!(outfits, super::outfits(&spec, split), "the same every time");
         }
+    }
+
+    #[test]
+    fn people_in_street_photos_wear_outfits() {
+        let spec = SampleSpec { long_side: 96, ..SampleSpec::default() };
+        let splits = spec.splits();
+        let known: Vec<BTreeSet<ProductId>> = SPLITS
+            .into_iter()
+            .flat_map(|split| outfits(&spec, split))
+            .map(|outfit| outfit.products.into_iter().collect())
+            .collect();
+        let mut worn_together = 0;
+        for product in 0..48 {
+            let (_, record) = crate::synth::render_street(&spec, product, product as u32 % VIEWS);
+            let worn: BTreeSet<ProductId> = record.garments.iter().filter_map(|g| g.product.clone()).collect();
+            if worn.len() < 2 {
+                continue;
+            }
+            worn_together += 1;
+            assert!(known.iter().any(|outfit| worn.is_subset(outfit)), "{worn:?} of {}", record.photo);
+            assert!(worn.iter().all(|id| splits[id.as_str()[1..].parse::<usize>().unwrap()] == splits[product]));
+        }
+        assert!(worn_together > 20, "only {worn_together} photos show two products");
+    }
+
+    #[test]
+    fn unsold_clothes_go_with_what_is_worn() {
+        let mut together = 0;
+        for product in 0..60 {
+            let main = Design::of(7, product);
+            let kind = if Style::of(&main).place == Place::Bottom { Kind::Knit } else { Kind::Trousers };
+            let mut dice = Dice::new(7, PURPOSE_STYLE, product as u64, 99);
+            let beside = unsold(&[kind], &[main], &mut dice);
+            assert_eq!(beside.len(), 1);
+            assert_eq!(beside[0].kind, kind);
+            together += usize::from(Style::of(&beside[0]).goes_with(&Style::of(&main)));
+        }
+        assert!(together > 40, "{together} of 60");
     }
 
     /// The grammar must leave something to learn: most pairs of different places do not go together.

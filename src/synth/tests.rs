@@ -140,13 +140,14 @@ fn code(garment: &mut Drawn) {
 #[test]
 fn the_dense_map_says_what_a_coded_garment_shows() {
     let spec = SampleSpec { products: 60, ..SampleSpec::default() };
+    let stylist = Stylist::new(&spec);
     let mut checked = 0;
     for product in 0..15 {
         let mut garment = drawn(&spec, &Design::of(spec.seed, product), 330.0);
         code(&mut garment);
         let mut outfit = vec![Worn { garment, product: Some(product) }];
         let mut dice = Dice::new(1, 2, product as u64, 3);
-        dress(&spec, &mut outfit, &mut dice);
+        dress(&spec, &stylist, 0, &mut outfit, &mut dice);
         let conditions = Conditions { lit: false, hidden: true };
         let canvas = street::compose(&outfit, (240, 320), conditions, &mut dice).unwrap();
         let (_, map) = truth::of(&canvas, 1, 5).unwrap();
@@ -221,9 +222,10 @@ fn a_box_holds_its_garment_and_lies_in_the_photo() {
 #[test]
 fn the_main_garment_of_a_street_photo_is_seen_well_enough() {
     let spec = small(120, 7);
+    let stylist = Stylist::new(&spec);
     for product in 0..120 {
         let garment = drawn(&spec, &Design::of(spec.seed, product), 330.0);
-        let (canvas, _) = street_canvas(&spec, product, (product % 2) as u32, garment);
+        let (canvas, _) = street_canvas(&spec, &stylist, product, (product % 2) as u32, garment);
         let (share, seen) = truth::visible(&canvas);
         assert!(share >= 0.25, "{share} of product {product} is seen");
         assert!(seen * 50 > canvas.width * canvas.height, "product {product} shows {seen} pixels");
@@ -276,7 +278,7 @@ fn a_written_sample_can_be_read_back() {
     let records: Vec<ManifestRecord> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let again: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
     assert_eq!(again.join("\n") + "\n", text);
-    assert_eq!(records[0], ManifestRecord::Sample { version: VERSION, seed: 11, products: 6 });
+    assert_eq!(records[0], ManifestRecord::Sample { version: 1, seed: 11, products: 6, drawing: DRAWING });
     let mut photos = 0;
     for record in &records {
         match record {

@@ -13,7 +13,8 @@ use crate::domain::{ManifestRecord, PhotoRecord, Progress, StopFlag};
 
 use super::design::Design;
 use super::num::Dice;
-use super::{SampleSpec, VERSION, VIEWS, drawn, product_record, shop_photo, street_photo};
+use super::style::Stylist;
+use super::{DRAWING, SampleSpec, VIEWS, drawn, product_record, shop_photo, street_photo};
 
 /// Name of the file that holds all the truth.
 pub const MANIFEST: &str = "manifest.jsonl";
@@ -61,6 +62,7 @@ pub fn write_sample(
         }
         _ => {}
     }
+    let stylist = Stylist::new(spec);
     let total = spec.products * VIEWS as usize * 2;
     let done = AtomicUsize::new(0);
     let tell = |done: usize| progress(Progress { what: "Drawing the sample wardrobe", done, total });
@@ -81,7 +83,7 @@ pub fn write_sample(
                 records.push(record);
             }
             for view in 0..VIEWS {
-                let ((photo, record), back) = street_photo(spec, product, view, garment);
+                let ((photo, record), back) = street_photo(spec, &stylist, product, view, garment);
                 garment = back;
                 bytes += save(dir, spec, product, &photo, &record)?;
                 records.push(record);
@@ -118,7 +120,12 @@ pub fn manifest(spec: &SampleSpec, photos: Vec<PhotoRecord>) -> impl Iterator<It
         .enumerate()
         .map(|(index, split)| ManifestRecord::Product(product_record(spec, index, split)))
         .collect();
-    let head = ManifestRecord::Sample { version: VERSION, seed: spec.seed, products: spec.products };
+    let head = ManifestRecord::Sample {
+        version: ManifestRecord::VERSION,
+        seed: spec.seed,
+        products: spec.products,
+        drawing: DRAWING,
+    };
     std::iter::once(head).chain(products).chain(photos.into_iter().map(ManifestRecord::Photo))
 }
 

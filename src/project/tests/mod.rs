@@ -18,7 +18,7 @@ use crate::project::Project;
 
 /// Writes a manifest of `products` products with one shop and one street photo each, and small files for the photos.
 fn write_sample(dir: &Path, products: usize) {
-    let mut lines = vec![ManifestRecord::Sample { version: 1, seed: 7, products }];
+    let mut lines = vec![ManifestRecord::Sample { version: 1, seed: 7, products, drawing: 2 }];
     for number in 0..products {
         let product = ProductId::new(format!("p{number:03}"));
         lines.push(ManifestRecord::Product(ProductRecord {
