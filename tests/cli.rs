@@ -341,6 +341,20 @@ fn a_bench_prints_a_median() {
 }
 
 #[test]
+fn settings_of_a_recipe_are_changed_on_the_command_line_and_wrong_ones_refused() {
+    let unknown = sentence(&seamline(&["train", "--set", "loss.tripled=1"]), 1);
+    assert!(unknown.ends_with("unknown setting loss.tripled; did you mean loss.triplet?"), "{unknown}");
+    let word = sentence(&seamline(&["train", "--set", "loss.mining=hardest", "--set", "seed=2"]), 1);
+    assert!(word.contains("hardest"), "{word}");
+    let no_value = sentence(&seamline(&["train", "--set", "seed"]), 2);
+    assert!(no_value.contains("--set wants KEY=VALUE, not \"seed\""), "{no_value}");
+    let no_section = sentence(&seamline(&["train", "--set", "name=a", "--set", "name.b=1"]), 2);
+    assert!(no_section.contains("name is no section of the recipe"), "{no_section}");
+    let against = sentence(&seamline(&["train", "--set", "outfits.margin=0.3"]), 1);
+    assert!(against.ends_with("the settings in [outfits] have no effect while outfits.weight is 0"), "{against}");
+}
+
+#[test]
 fn runs_are_listed_with_the_settings_in_which_they_differ_and_compared() {
     // A project of its own, for other tests may look at the shared one.
     let folder = data_folder().join("of-runs").to_string_lossy().into_owned();

@@ -25,6 +25,9 @@ pub struct Arguments {
     /// The recipe; `--print-config` shows every setting with its default
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["corrections", "resume"])]
     config: Option<PathBuf>,
+    /// Another value for a setting of the recipe, such as `seed=2` or `loss.triplet=0.5`
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with_all = ["corrections", "resume"])]
+    set: Vec<String>,
     /// Fine-tune the project's model on the corrections made in it
     #[arg(long)]
     corrections: bool,
@@ -52,7 +55,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     if arguments.print_config {
         return output.line(TrainConfig::default().to_toml());
     }
-    if !arguments.corrections && arguments.config.is_none() && arguments.resume.is_none() {
+    if !arguments.corrections && arguments.config.is_none() && arguments.set.is_empty() && arguments.resume.is_none() {
         return Err(CliError::usage("say what to train: --config FILE.toml, --resume RUN or --corrections"));
     }
     let stop = StopFlag::new();
@@ -194,10 +197,7 @@ fn clock_of(seconds: f32) -> String {
 }
 
 fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result<(), CliError> {
-    let mut config = match &arguments.config {
-        Some(file) => read_recipe(file)?,
-        None => TrainConfig::default(),
-    };
+    let mut config = recipe_with(arguments.config.as_deref(), &arguments.set)?;
     let project = session::open_project(&arguments.project, output)?;
     let device = arguments.device.pick()?;
     let (mut run, mut start) = match (&arguments.resume, &arguments.from) {
@@ -218,7 +218,8 @@ fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result
             .join(" "),
         created: clock::now(),
     };
-    let dataset = learn::dataset(&project)?;
+    let wanted = if start == Start::Resume { train::recipe_of(&project.paths().run(&run))? } else { config.clone() };
+    let dataset = learn::dataset_for(&project, &wanted)?;
     loop {
         let folder = project.paths().run(&run);
         let mut trainer = Trainer::new(&config, dataset.clone(), &folder, &start, info.clone(), &device)?;
@@ -277,10 +278,46 @@ fn publish(
     output.line(format!("Model {checkpoint}: {}", dir.display()))
 }
 
-fn read_recipe(file: &Path) -> Result<TrainConfig, CliError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| CliError::Failure(format!("cannot read the recipe: {error}: {}", file.display())))?;
-    TrainConfig::from_toml(&text).map_err(|sentence| CliError::Failure(format!("{sentence}: {}", file.display())))
+/// A file's recipe, or the default one, with some settings changed.
+fn recipe_with(file: Option<&Path>, changes: &[String]) -> Result<TrainConfig, CliError> {
+    let text = match file {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| CliError::Failure(format!("cannot read the recipe: {error}: {}", file.display())))?,
+        None => String::new(),
+    };
+    let of_file = |sentence: String| match file {
+        Some(file) => CliError::Failure(format!("{sentence}: {}", file.display())),
+        None => CliError::Failure(sentence),
+    };
+    if changes.is_empty() {
+        return TrainConfig::from_toml(&text).map_err(of_file);
+    }
+    // Whatever else is wrong with the file is said of the changed recipe, which holds all of it.
+    let mut table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| of_file(error.message().lines().collect::<Vec<_>>().join(" ")))?;
+    for change in changes {
+        set(&mut table, change).map_err(CliError::usage)?;
+    }
+    TrainConfig::from_toml(&table.to_string()).map_err(of_file)
+}
+
+/// `loss.triplet=0.5`; what is no number, list or truth value is a word.
+fn set(table: &mut toml::Table, change: &str) -> Result<(), String> {
+    let Some((key, value)) = change.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
+        return Err(format!("--set wants KEY=VALUE, not {change:?}"));
+    };
+    let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
+    let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut names: Vec<&str> = key.split('.').collect();
+    let last = names.pop().unwrap_or_default();
+    let mut inner = table;
+    for name in names {
+        let section = inner.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        inner = section.as_table_mut().ok_or_else(|| format!("--set {change}: {name} is no section of the recipe"))?;
+    }
+    inner.insert(last.to_owned(), value);
+    Ok(())
 }
 
 fn corrections(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result<(), CliError> {

@@ -39,6 +39,8 @@ pub struct Dataset {
     pub items: Vec<Item>,
     pub products: Vec<ProductId>,
     pub kinds: Vec<String>,
+    /// Products that are worn together, as indices into `products`; none unless they were asked for.
+    pub outfits: Vec<Vec<usize>>,
 }
 
 impl Dataset {
@@ -68,7 +70,21 @@ impl Dataset {
                 split: entry.split,
             })
             .collect();
-        Self { items, products, kinds }
+        Self { items, products, kinds, outfits: Vec::new() }
+    }
+
+    /// The same photos with these outfits, as far as their pieces are products here: two pieces at least.
+    pub fn with_outfits<'a>(mut self, outfits: impl IntoIterator<Item = Vec<&'a str>>) -> Self {
+        let known: BTreeMap<&str, usize> = self.products.iter().map(ProductId::as_str).zip(0..).collect();
+        self.outfits = outfits
+            .into_iter()
+            .map(|pieces| {
+                let pieces: BTreeSet<usize> = pieces.iter().filter_map(|piece| known.get(piece).copied()).collect();
+                pieces.into_iter().collect::<Vec<usize>>()
+            })
+            .filter(|pieces| pieces.len() > 1)
+            .collect();
+        self
     }
 
     /// Reads `manifest.jsonl` of a sample folder.

@@ -49,6 +49,28 @@ pub struct Batch {
     pub domains: Vec<PhotoDomain>,
     /// What a method sees beside this: other views of the same photos, or views of unlabelled ones.
     pub views: Vec<Batch>,
+    /// What is worn together.
+    pub worn: Option<Box<Worn>>,
+}
+
+/// Photos of outfits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Worn {
+    pub photos: Batch,
+    /// Rows of anchor, what is worn with it, and what is not.
+    pub triplets: Vec<[usize; 3]>,
+}
+
+impl Worn {
+    /// `wanted` are anchor, positive and negative one after the other; `photos` lacks those that cannot be read, and a
+    /// triplet that lacks one is left out.
+    pub fn new(wanted: &[usize], photos: Batch) -> Self {
+        let mut left = photos.items.iter().enumerate().peekable();
+        let rows: Vec<Option<usize>> =
+            wanted.iter().map(|item| left.next_if(|(_, kept)| *kept == item).map(|(row, _)| row)).collect();
+        let triplets = rows.as_chunks::<3>().0.iter().filter_map(|[a, p, n]| Some([(*a)?, (*p)?, (*n)?])).collect();
+        Self { photos, triplets }
+    }
 }
 
 impl Batch {

@@ -97,13 +97,14 @@ pub fn evaluate(
     }
     let total = queries.len() + gallery.len();
     let mut skipped = Vec::new();
-    let shown = encode(encoder, gallery, PhotoDomain::Shop, &mut skipped, stop, &|done| {
+    let shown = encode(encoder, gallery, PhotoDomain::Shop, &vec![None; gallery.len()], &mut skipped, stop, &|done| {
         progress(Progress { what: "Measuring", done, total });
     })?;
     let Some((gallery_features, gallery_kept)) = shown else { return Ok(None) };
-    let shown = encode(encoder, queries, PhotoDomain::Street, &mut skipped, stop, &|done| {
-        progress(Progress { what: "Measuring", done: gallery.len() + done, total });
-    })?;
+    let shown =
+        encode(encoder, queries, PhotoDomain::Street, &vec![None; queries.len()], &mut skipped, stop, &|done| {
+            progress(Progress { what: "Measuring", done: gallery.len() + done, total });
+        })?;
     let Some((query_features, query_kept)) = shown else { return Ok(None) };
     let kept_products: Vec<usize> = gallery_kept.iter().map(|&i| gallery[i].product).collect();
     let query_products: Vec<usize> = query_kept.iter().map(|&i| queries[i].product).collect();
@@ -123,7 +124,8 @@ pub fn evaluate(
 /// Global vectors of photos, `None` for those that cannot be read, which are told with the reason.
 pub type Globals = (Vec<Option<Vec<f32>>>, Vec<(PhotoId, String)>);
 
-/// What a model makes of photos of one domain, each cropped as the index does; `None` where the stop flag ended it.
+/// What a model makes of photos of one domain, each cropped as the index does and embedded as one of its kind where
+/// that is among the model's; `None` where the stop flag ended it.
 pub fn global_vectors(
     encoder: &Encoder,
     items: &[EvalItem],
@@ -133,7 +135,11 @@ pub fn global_vectors(
 ) -> Result<Option<Globals>, EvalError> {
     let mut skipped = Vec::new();
     let told = |done| progress(Progress { what: "Measuring", done, total: items.len() });
-    let Some((features, kept)) = encode(encoder, items, domain, &mut skipped, stop, &told)? else { return Ok(None) };
+    let known = &encoder.card().kinds;
+    let kinds: Vec<Option<usize>> = items.iter().map(|item| known.iter().position(|kind| *kind == item.kind)).collect();
+    let Some((features, kept)) = encode(encoder, items, domain, &kinds, &mut skipped, stop, &told)? else {
+        return Ok(None);
+    };
     let mut vectors = vec![None; items.len()];
     for (place, item) in kept.into_iter().enumerate() {
         vectors[item] = Some(features.global_of(place).to_vec());
@@ -244,6 +250,7 @@ fn encode(
     encoder: &Encoder,
     items: &[EvalItem],
     domain: PhotoDomain,
+    kinds: &[Option<usize>],
     skipped: &mut Vec<(PhotoId, String)>,
     stop: &StopFlag,
     done: &(dyn Fn(usize) + Sync),
@@ -272,18 +279,20 @@ fn encode(
             })
             .collect();
         let mut count = 0;
+        let mut of_chunk = Vec::with_capacity(chunk.len());
         for (place, result) in read.into_iter().enumerate() {
             match result {
                 Ok(()) => {
                     images.copy_within(place * values..(place + 1) * values, count * values);
                     kept.push(block * BATCH + place);
+                    of_chunk.push(kinds[block * BATCH + place]);
                     count += 1;
                 }
                 Err(reason) => skipped.push((chunk[place].photo.clone(), reason)),
             }
         }
         if count > 0 {
-            let part = encoder.encode(&images[..count * values], count)?;
+            let part = encoder.encode_as(&images[..count * values], &of_chunk)?;
             features.cells.extend(part.cells);
             features.globals.extend(part.globals);
         }

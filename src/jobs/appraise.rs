@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::JobError;
 use super::learn::dataset;
-use super::models::{RECALL_AT_1, RECALL_AT_10};
+use super::models::{COMPATIBILITY_AUC, FILL_IN_BLANK, RECALL_AT_1, RECALL_AT_10};
 use super::open::Report;
+use super::outfits::{self, OutfitQuestions};
 use super::search::encode;
+use crate::data::polyvore::RightAnswer;
 use crate::data::{compared_part, decode_file};
 use crate::domain::{CropRect, MatchOptions, PhotoDomain, Progress, Split, StopFlag};
 use crate::eval::plan_truth::{PlanTruthSummary, Seen, judge, true_places};
@@ -51,6 +53,13 @@ pub fn appraise(
     if truth.pairs > 0 {
         metrics.insert("plan_correctness".to_owned(), truth.plan_share);
         metrics.insert("plan_correctness_of_uniform".to_owned(), truth.uniform_share);
+    }
+    let dir = outfits::folder(project);
+    if dir.exists() {
+        let asked = OutfitQuestions { dir: &dir, split: Split::Test, rule: RightAnswer::OfTheOutfit, images: None };
+        let scores = outfits::measure(project, encoder, &asked, stop, report)?.scores;
+        metrics.insert(COMPATIBILITY_AUC.to_owned(), scores.auc);
+        metrics.insert(FILL_IN_BLANK.to_owned(), scores.fill_in_blank);
     }
     Ok(metrics)
 }

@@ -9,17 +9,18 @@ use std::time::Instant;
 use candle_core::Device;
 
 use super::JobError;
-use super::clock;
 use super::measure::{TestQuery, measure, test_queries};
 use super::models::{Promoted, list_models};
 use super::open::Engine;
 use super::promote::Proving;
 use super::types::{TrainProgress, TrainReport};
+use super::{clock, outfits};
+use crate::data::polyvore::OutfitFiles;
 use crate::data::{Dataset, dataset::Entry};
 use crate::domain::{Label, LabelKey, LabelValue, PhotoDomain, PhotoId, ProductId, Progress, RunId, Split, StopFlag};
 use crate::project::{CorrectionQueue, Paths, Project, ProjectError};
 use crate::train::corrections::{CorrectionPhoto, KindCorrection, MatchCorrection};
-use crate::train::{self, Corrections, FineTuneConfig, RunInfo, TrainEvent};
+use crate::train::{self, Corrections, FineTuneConfig, RunInfo, TrainConfig, TrainEvent};
 
 /// Points of the loss curve that are told at most.
 const CURVE_POINTS: usize = 512;
@@ -251,6 +252,22 @@ pub fn dataset(project: &Project) -> Result<Dataset, JobError> {
         }
     }
     Ok(Dataset::new(entries))
+}
+
+/// The same with the outfits of the training split, where a recipe learns from them. A sample's are written first where
+/// they are not there yet.
+pub fn dataset_for(project: &Project, config: &TrainConfig) -> Result<Dataset, JobError> {
+    let dataset = dataset(project)?;
+    if !config.wants_outfits() {
+        return Ok(dataset);
+    }
+    let dir = outfits::folder(project);
+    if !dir.exists() {
+        outfits::write_sample_outfits(project, &dir)?;
+    }
+    let files = OutfitFiles::read(&dir, Split::Train)?;
+    let outfits = files.outfits.iter().map(|set| set.items.iter().map(|item| item.item_id.as_str()).collect());
+    Ok(dataset.with_outfits(outfits))
 }
 
 /// People's answers with the files that they are about.

@@ -40,6 +40,10 @@ pub fn info_of(checkpoint: &CheckpointId, card: &ModelCard) -> ModelInfo {
 pub const RECALL_AT_1: &str = "recall_at_1";
 /// The same for Recall@10.
 pub const RECALL_AT_10: &str = "recall_at_10";
+/// How well distances tell the sets of the test split's outfits that are worn together, where there are any.
+pub const COMPATIBILITY_AUC: &str = "compatibility_auc";
+/// Share of the blanks of the test split's outfits that are filled in rightly.
+pub const FILL_IN_BLANK: &str = "fill_in_blank";
 
 /// Where shipped models are looked for: `SEAMLINE_MODELS` alone where it is set, else beside the program, else where it
 /// was built.

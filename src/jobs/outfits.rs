@@ -22,10 +22,9 @@ pub fn folder(project: &Project) -> PathBuf {
 /// Writes the outfits of a sample, with their questions, for all three splits; answers how many there are of each.
 pub fn write_sample_outfits(project: &Project, dir: &Path) -> Result<Vec<(Split, usize)>, JobError> {
     let spec = sample_of(project).ok_or_else(|| JobError::Options {
-        sentence: "only the outfits of a sample wardrobe can be written, drawn by this version of the program; other projects bring their own".to_owned(),
+        sentence: "only the outfits of a sample wardrobe can be written, drawn by this version of the program; other projects bring theirs in their folder outfits".to_owned(),
     })?;
-    let kind_of: BTreeMap<String, String> =
-        project.products()?.into_iter().map(|row| (row.product.to_string(), row.kind)).collect();
+    let kind_of = kinds(project)?;
     let mut written = Vec::new();
     for split in [Split::Train, Split::Validation, Split::Test] {
         let outfits: Vec<OutfitSet> = synth::outfits(&spec, split)
@@ -36,6 +35,10 @@ pub fn write_sample_outfits(project: &Project, dir: &Path) -> Result<Vec<(Split,
         ask(outfits, &kind_of, spec.seed).write(dir, split)?;
     }
     Ok(written)
+}
+
+fn kinds(project: &Project) -> Result<BTreeMap<String, String>, JobError> {
+    Ok(project.products()?.into_iter().map(|row| (row.product.to_string(), row.kind)).collect())
 }
 
 /// What a project's sample was drawn from; `None` for other projects.
@@ -81,11 +84,12 @@ pub fn measure(
 ) -> Result<OutfitReport, JobError> {
     let files = OutfitFiles::read(asked.dir, asked.split)?;
     let test = files.resolve(asked.dir, asked.split, asked.rule)?;
+    let kind_of = kinds(project)?;
     let items = test
         .items
         .iter()
         .enumerate()
-        .map(|(number, id)| photo_of(project, asked.images, number, id))
+        .map(|(number, id)| photo_of(project, asked.images, &kind_of, number, id))
         .collect::<Result<Vec<EvalItem>, JobError>>()?;
     let found = global_vectors(encoder, &items, PhotoDomain::Shop, stop, report)?;
     let (vectors, skipped) = found.ok_or(JobError::Stopped)?;
@@ -113,9 +117,15 @@ pub fn measure(
 }
 
 /// The photo that shows an item: `<images>/<item>.jpg`, or the first shop photo of the product of that name.
-fn photo_of(project: &Project, images: Option<&Path>, number: usize, id: &str) -> Result<EvalItem, JobError> {
-    let item =
-        |photo: PhotoId, path: PathBuf, crop| EvalItem { photo, path, product: number, kind: String::new(), crop };
+fn photo_of(
+    project: &Project,
+    images: Option<&Path>,
+    kind_of: &BTreeMap<String, String>,
+    number: usize,
+    id: &str,
+) -> Result<EvalItem, JobError> {
+    let kind = kind_of.get(id).cloned().unwrap_or_default();
+    let item = |photo: PhotoId, path: PathBuf, crop| EvalItem { photo, path, product: number, kind, crop };
     if let Some(images) = images {
         let inside = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if !inside {

@@ -25,7 +25,7 @@ use crate::domain::{Progress, RunCurves, RunId, StopFlag};
 use crate::nn::device;
 use crate::project::Project;
 use crate::synth::SampleSpec;
-use crate::train::{FineTuneConfig, Outcome, RunInfo, Start, TrainConfig, TrainEvent, Trainer, curves};
+use crate::train::{FineTuneConfig, Outcome, RunInfo, Start, TrainConfig, TrainEvent, Trainer, curves, recipe_of};
 
 /// candle walks the graph of a network by recursion. The pool's threads need as much as the train thread itself.
 pub(super) const STACK_BYTES: usize = 64 << 20;
@@ -328,7 +328,7 @@ impl Desk<'_> {
                 Start::From(model.ok_or_else(|| JobError::UnknownModel { checkpoint: checkpoint.clone() })?.dir)
             }
         };
-        let (name, dataset) = self.dataset(opened, start.data, stop)?;
+        let (name, dataset) = self.dataset(opened, start.data, &config, stop)?;
         let info = RunInfo {
             data: format!("{name}, training split"),
             command: format!(
@@ -350,7 +350,8 @@ impl Desk<'_> {
         stop: &StopFlag,
     ) -> Result<Prepared, JobError> {
         self.show_preparing(run);
-        let (name, dataset) = self.dataset(opened, data, stop)?;
+        let recipe = recipe_of(&opened.paths.run(run))?;
+        let (name, dataset) = self.dataset(opened, data, &recipe, stop)?;
         let info = RunInfo {
             data: format!("{name}, training split"),
             command: format!("seamline train --project {} --resume {run}", opened.paths.root().display()),
@@ -378,16 +379,22 @@ impl Desk<'_> {
     }
 
     /// The photos, and how they are called.
-    fn dataset(&self, opened: &Opened, data: TrainingData, stop: &StopFlag) -> Result<(String, Dataset), JobError> {
+    fn dataset(
+        &self,
+        opened: &Opened,
+        data: TrainingData,
+        config: &TrainConfig,
+        stop: &StopFlag,
+    ) -> Result<(String, Dataset), JobError> {
         if data == TrainingData::Project || self.sample_dir() == opened.paths.root() {
             let project = opened.project();
-            return Ok((project.name().to_owned(), learn::dataset(&project)?));
+            return Ok((project.name().to_owned(), learn::dataset_for(&project, config)?));
         }
         let tell = |progress: Progress| self.shared().prepare(Some(progress));
         let sample = open_sample(&self.sample_dir(), &self.thread.sample, stop, &tell);
         self.shared().prepare(None);
         let sample: Project = sample?;
-        Ok((sample.name().to_owned(), learn::dataset(&sample)?))
+        Ok((sample.name().to_owned(), learn::dataset_for(&sample, config)?))
     }
 
     fn sample_dir(&self) -> PathBuf {

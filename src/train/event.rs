@@ -30,6 +30,7 @@ pub struct LossParts {
     pub pseudo: f64,
     pub pseudo_kinds: f64,
     pub teacher: f64,
+    pub outfits: f64,
     pub corrections: f64,
     /// Share of the triplets whose positive was farther than their negative.
     pub wrong_share: f64,
@@ -51,6 +52,7 @@ pub enum LossPart {
     Pseudo,
     PseudoKinds,
     Teacher,
+    Outfits,
     Corrections,
 }
 
@@ -173,11 +175,12 @@ impl LossParts {
             LossPart::Pseudo => &mut self.pseudo,
             LossPart::PseudoKinds => &mut self.pseudo_kinds,
             LossPart::Teacher => &mut self.teacher,
+            LossPart::Outfits => &mut self.outfits,
             LossPart::Corrections => &mut self.corrections,
         }
     }
 
-    fn all(&mut self) -> [&mut f64; 16] {
+    fn all(&mut self) -> [&mut f64; 17] {
         [
             &mut self.total,
             &mut self.cross_entropy,
@@ -193,6 +196,7 @@ impl LossParts {
             &mut self.pseudo,
             &mut self.pseudo_kinds,
             &mut self.teacher,
+            &mut self.outfits,
             &mut self.corrections,
             &mut self.wrong_share,
         ]

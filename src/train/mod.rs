@@ -31,4 +31,5 @@ pub use corrections::{Corrections, FineTuneConfig, FineTuned, fine_tune, publish
 pub use error::TrainError;
 pub use event::{LossParts, Outcome, TrainEvent};
 pub use inputs::{check_enough, training_items};
+pub use run_folder::read_config as recipe_of;
 pub use trainer::{RunInfo, Start, Trainer};

@@ -119,7 +119,7 @@ mod tests {
             products: products.to_vec(),
             kinds: vec![0; products.len()],
             domains: (0..products.len()).map(|i| if i % 2 == 0 { Street } else { Shop }).collect(),
-            views: Vec::new(),
+            ..Batch::default()
         }
     }
 

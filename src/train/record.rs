@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use super::run_folder::write_synced;
 use crate::data::Dataset;
+use crate::domain::ProductId;
 use crate::nn::device;
 
 const NAME: &str = "run.json";
@@ -59,6 +60,11 @@ impl DataRecord {
             let row = (&item.photo, item.domain, product, kind, crop, item.split, length);
             // A row of words and numbers is always JSON; one line each, so that no two lists of rows look alike.
             hasher.update(&serde_json::to_vec(&row).unwrap_or_default()).update(b"\n");
+        }
+        // Without outfits the hash is that of older runs.
+        for outfit in &dataset.outfits {
+            let pieces: Vec<&ProductId> = outfit.iter().map(|piece| &dataset.products[*piece]).collect();
+            hasher.update(&serde_json::to_vec(&pieces).unwrap_or_default()).update(b"\n");
         }
         Self {
             name: name.to_owned(),

@@ -5,6 +5,7 @@ mod decode;
 mod fit;
 mod ground;
 mod hostile;
+mod outfits;
 mod packed;
 mod polyvore;
 mod views;

@@ -7,6 +7,7 @@ mod keys;
 mod loss;
 mod model;
 mod optimizer;
+mod outfits;
 mod pretext;
 mod ranges;
 mod run;
@@ -30,6 +31,7 @@ pub use data::DataSection;
 pub use loss::{Alike, LossSection};
 pub use model::ModelSection;
 pub use optimizer::{OptimizerKind, OptimizerSection};
+pub use outfits::OutfitsSection;
 pub use pretext::{PretextMethod, PretextSection};
 pub use run::{Chosen, Metric, RunSection};
 pub use schedule::ScheduleSection;
@@ -50,6 +52,8 @@ pub struct TrainConfig {
     pub loss: LossSection,
     /// Learning without labels, in place of `loss`.
     pub pretext: PretextSection,
+    /// What is worn together, beside what is the same product.
+    pub outfits: OutfitsSection,
     /// Unlabelled photos beside the labelled ones.
     pub semi: SemiSection,
     /// How much the views of training photos vary.
@@ -72,6 +76,7 @@ impl Default for TrainConfig {
             optimizer: OptimizerSection::default(),
             loss: LossSection::default(),
             pretext: PretextSection::default(),
+            outfits: OutfitsSection::default(),
             semi: SemiSection::default(),
             augment: Augment::default(),
             run: RunSection::default(),
@@ -105,6 +110,7 @@ impl TrainConfig {
         self.optimizer.check()?;
         self.loss.check()?;
         self.pretext.check()?;
+        self.outfits.check()?;
         self.semi.check()?;
         self.check_methods()?;
         self.check_stages()?;
@@ -145,6 +151,11 @@ impl TrainConfig {
                 "pretext.method learns without labels and semi.unlabelled with them; choose one of the two".to_owned()
             );
         }
+        if self.pretext.is_on() && self.outfits.is_on() {
+            return Err(
+                "pretext.method learns without labels and outfits.weight with them; choose one of the two".to_owned()
+            );
+        }
         let measured = [
             ("schedule.curve = \"plateau\"", self.schedule.curve == Curve::Plateau),
             ("run.early_stop", self.run.early_stop > 0),
@@ -159,8 +170,10 @@ impl TrainConfig {
                     .to_owned(),
             );
         }
-        if self.semi.is_on() && self.semi.pseudo > 0.0 && !self.loss.mines() {
-            return Err("semi.pseudo needs a loss on triplets, for instance loss.triplet = 1".to_owned());
+        if self.semi.is_on() && self.semi.pseudo > 0.0 && !self.loss.mines() && !self.outfits.is_on() {
+            return Err(
+                "semi.pseudo needs a loss on triplets, for instance loss.triplet = 1 or outfits.weight = 1".to_owned()
+            );
         }
         if self.semi.is_on() && self.semi.kinds == Kinds::Predicted && self.loss.cross_entropy == 0.0 {
             return Err(
@@ -169,6 +182,11 @@ impl TrainConfig {
             );
         }
         Ok(())
+    }
+
+    /// Whether this recipe or a later stage of it learns from outfits.
+    pub fn wants_outfits(&self) -> bool {
+        self.outfits.is_on() || self.then.iter().any(|stage| stage.contains_key("outfits"))
     }
 
     /// The network for this many kinds of garment.

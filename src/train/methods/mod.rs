@@ -11,6 +11,7 @@ mod probe;
 mod semi;
 mod thresholds;
 mod twin;
+mod worn;
 
 use std::collections::BTreeMap;
 
@@ -20,12 +21,12 @@ pub use deal::{Dealer, make_batch};
 pub use probe::{Probe, probe};
 pub use thresholds::Thresholds;
 
-use super::config::TrainConfig;
+use super::config::{OutfitsSection, TrainConfig};
 use super::objective::{Labels, Objective};
 use crate::data::{Batch, Dataset};
 use crate::nn::{Embedder, EmbedderOutput};
 use pretext::Pretext;
-use semi::Semi;
+use semi::{Anchors, Semi};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug)]
@@ -66,17 +67,31 @@ impl Method {
         }
     }
 
-    /// Adds what unlabelled photos say to the loss of the labelled ones.
-    pub fn add_unlabelled(
+    /// Adds what outfits and unlabelled photos say to the loss of the labelled ones.
+    pub fn add_beside(
         &mut self,
         objective: &mut Objective,
         embedder: &Embedder,
         output: &EmbedderOutput,
         labels: &Labels<'_>,
         batch: &Batch,
+        outfits: &OutfitsSection,
     ) -> Result<()> {
+        let worn = match &batch.worn {
+            Some(worn) => worn::add(objective, embedder, worn, outfits)?,
+            None => None,
+        };
         match self {
-            Self::Semi(semi) => semi.add(objective, embedder, output, labels, batch),
+            Self::Semi(semi) => {
+                // Work R's triplets are those of outfits; without them, those of products.
+                let of_products = || Anchors {
+                    global: output.global.clone(),
+                    kinds: labels.kinds.to_vec(),
+                    triplets: objective.triplets.clone(),
+                };
+                let anchors = worn.unwrap_or_else(of_products);
+                semi.add(objective, embedder, &anchors, batch)
+            }
             Self::Labels | Self::Pretext(_) => Ok(()),
         }
     }
@@ -123,6 +138,12 @@ impl Method {
             Self::Semi(semi) => semi.restore(state),
         }
     }
+}
+
+/// The photos of a batch, `[n, 3, size, size]`.
+fn images(batch: &Batch, device: &Device) -> Result<Tensor> {
+    let side = batch.size as usize;
+    Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)
 }
 
 /// At which rate a method's variable learns.

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Result, Tensor, Var, bail};
 
 use super::heads::{After, Between, Mlp};
 use super::twin::{copy_of, follow, load_all};
-use super::{Moment, Pace, put_under, under};
+use super::{Moment, Pace, images, put_under, under};
 use crate::data::Batch;
 use crate::nn::{Embedder, Init, Mode, Params, ops};
 use crate::train::config::{PretextMethod, PretextSection, TrainConfig};
@@ -287,11 +287,6 @@ fn enqueued(queue: &Tensor, keys: &Tensor, at: usize) -> Result<Tensor> {
     ];
     let parts: Vec<&Tensor> = parts.iter().filter(|part| part.dims()[0] > 0).collect();
     Tensor::cat(&parts, 0)
-}
-
-fn images(batch: &Batch, device: &Device) -> Result<Tensor> {
-    let side = batch.size as usize;
-    Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)
 }
 
 #[cfg(test)]

@@ -10,19 +10,27 @@ use std::collections::BTreeMap;
 use candle_core::{D, DType, Device, Result, Tensor, bail};
 
 use super::twin::{copy_of, follow, load_all};
-use super::{Thresholds, put_under, under};
+use super::{Thresholds, images, put_under, under};
 use crate::data::{Batch, Dataset};
-use crate::nn::{Embedder, EmbedderOutput, Mode};
+use crate::nn::{Embedder, Mode};
 use crate::train::config::{Kinds, SemiSection, TrainConfig};
 use crate::train::event::LossPart;
 use crate::train::inputs::unlabelled_items;
 use crate::train::losses::{self, Distance, Hinge, TripletSpec, Triplets};
-use crate::train::objective::{Labels, Objective};
+use crate::train::objective::Objective;
 
 pub struct Semi {
     section: SemiSection,
     thresholds: Thresholds,
     teacher: Option<Embedder>,
+}
+
+/// Labelled photos, whose neighbours among the unlabelled ones are sought.
+pub struct Anchors {
+    /// `[n, dim]`.
+    pub global: Tensor,
+    pub kinds: Vec<Option<usize>>,
+    pub triplets: Triplets,
 }
 
 /// Views of the unlabelled photos of a batch.
@@ -47,8 +55,7 @@ impl Semi {
         &mut self,
         objective: &mut Objective,
         embedder: &Embedder,
-        output: &EmbedderOutput,
-        labels: &Labels<'_>,
+        anchors: &Anchors,
         batch: &Batch,
     ) -> Result<()> {
         let unlabelled = match &batch.views[..] {
@@ -102,23 +109,18 @@ impl Semi {
             }
         }
         if self.section.pseudo > 0.0 {
-            let loss = self.pseudo((output, labels, &objective.triplets), &plain, &kinds)?;
+            let loss = self.pseudo(anchors, &plain, &kinds)?;
             objective.take(LossPart::Pseudo, self.section.pseudo, loss)?;
         }
         Ok(())
     }
 
     /// The triplets between neighbours; `None` where no triplet has three.
-    fn pseudo(
-        &self,
-        (output, labels, triplets): (&EmbedderOutput, &Labels<'_>, &Triplets),
-        unlabelled: &Tensor,
-        kinds: &[Option<usize>],
-    ) -> Result<Option<Tensor>> {
-        let (near, far) = (losses::read_matrix(&output.global)?, losses::read_matrix(unlabelled)?);
+    fn pseudo(&self, anchors: &Anchors, unlabelled: &Tensor, kinds: &[Option<usize>]) -> Result<Option<Tensor>> {
+        let (near, far) = (losses::read_matrix(&anchors.global)?, losses::read_matrix(unlabelled)?);
         let neighbours: Vec<Option<usize>> =
-            near.iter().zip(labels.kinds).map(|(from, kind)| neighbour(from, *kind, &far, kinds)).collect();
-        let rows = triplets.rows.iter().filter_map(|&[anchor, positive, negative]| {
+            near.iter().zip(&anchors.kinds).map(|(from, kind)| neighbour(from, *kind, &far, kinds)).collect();
+        let rows = anchors.triplets.rows.iter().filter_map(|&[anchor, positive, negative]| {
             Some([neighbours[anchor]?, neighbours[positive]?, neighbours[negative]?])
         });
         let triplets = Triplets { rows: rows.collect(), wrong: 0 };
@@ -174,11 +176,6 @@ fn probabilities(logits: &Tensor) -> Result<Vec<Vec<f64>>> {
     let logits = logits.detach().to_dtype(DType::F64)?.to_device(&Device::Cpu)?;
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
     shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?.to_vec2()
-}
-
-fn images(batch: &Batch, device: &Device) -> Result<Tensor> {
-    let side = batch.size as usize;
-    Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)
 }
 
 #[cfg(test)]

@@ -236,6 +236,64 @@ fn pseudo_labels_thresholds_and_the_teacher_are_part_of_a_checkpoint() {
     }
 }
 
+/// Flat colours: reds go with reds, whatever their kind; every product is in one outfit of three.
+fn with_outfits(dataset: Dataset) -> Dataset {
+    let pieces = [["p0", "p1", "p2"], ["p3", "p4", "p5"], ["p0", "p3", "p6"]];
+    dataset.with_outfits(pieces.map(|outfit| outfit.to_vec()))
+}
+
+fn worn() -> TrainConfig {
+    let mut config = semi();
+    config.semi.unlabelled = 0;
+    config.data.label_fraction = 1.0;
+    (config.outfits.weight, config.outfits.triplets) = (2.0, 6);
+    config.model.projections = true;
+    config
+}
+
+#[test]
+fn what_is_worn_together_is_learnt_and_counts_with_its_weight() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = with_outfits(wardrobe::write(dir.path(), 8));
+    let mut config = worn();
+    config.schedule.epochs = 40;
+    config.optimizer.rate = 3e-3;
+    config.loss.triplet = 0.0;
+    let (_, events) = finish(&mut trainer(&config, &dataset, &dir.path().join("run"), &Start::Fresh).unwrap());
+    let curve = losses(&events, |loss| loss.outfits);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let (first, last) = (mean(&curve[..3]), mean(&curve[37..]));
+    assert!(first > 0.0 && last < 0.5 * first, "{first} became {last}");
+    let step =
+        events.iter().find_map(|e| if let TrainEvent::Step { loss, .. } = e { Some(*loss) } else { None }).unwrap();
+    assert!((step.total - (step.cross_entropy + 2.0 * step.outfits)).abs() < 1e-5, "{step:?}");
+}
+
+#[test]
+fn a_run_with_outfits_and_unlabelled_photos_resumes_with_the_same_bits_and_moves_every_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = with_outfits(wardrobe::write(dir.path(), 8));
+    let mut config = worn();
+    config.loss.triplet = 0.0;
+    config.semi.unlabelled = 6;
+    resumes(&config, &dataset, &dir.path().join("resumed"));
+    let mut fresh = trainer(&config, &dataset, &dir.path().join("moved"), &Start::Fresh).unwrap();
+    let before = fresh.embedder().params.tensors().unwrap();
+    stop_after(&mut fresh, 3);
+    for (name, var) in fresh.embedder().params.trainable() {
+        let moved = (var.as_tensor() - &before[name]).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(moved.to_scalar::<f32>().unwrap() > 0.0, "{name}");
+    }
+}
+
+#[test]
+fn outfits_that_cannot_be_learnt_from_are_refused_before_the_first_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = wardrobe::write(dir.path(), 8);
+    let error = trainer(&worn(), &dataset, &dir.path().join("run"), &Start::Fresh).err().unwrap().to_string();
+    assert!(error.contains("[outfits] needs outfits of training products") && error.contains("0 of 0"), "{error}");
+}
+
 #[test]
 fn methods_that_contradict_each_other_are_refused_in_one_sentence() {
     for (text, sentence) in [
@@ -248,6 +306,11 @@ fn methods_that_contradict_each_other_are_refused_in_one_sentence() {
             "[pretext]\nmethod = \"byol\"\n[semi]\nunlabelled = 8",
             "pretext.method learns without labels and semi.unlabelled with them; choose one of the two",
         ),
+        ("[outfits]\nmargin = 0.3", "the settings in [outfits] have no effect while outfits.weight is 0"),
+        (
+            "[pretext]\nmethod = \"byol\"\n[outfits]\nweight = 1.0",
+            "pretext.method learns without labels and outfits.weight with them; choose one of the two",
+        ),
         ("[semi]\nmargin = 0.3", "the settings in [semi] have no effect while semi.unlabelled is 0"),
         (
             "[semi]\nunlabelled = 8\npseudo_kinds = 1.0",
@@ -259,7 +322,7 @@ fn methods_that_contradict_each_other_are_refused_in_one_sentence() {
         ),
         (
             "[semi]\nunlabelled = 8\n[loss]\ntriplet = 0.0",
-            "semi.pseudo needs a loss on triplets, for instance loss.triplet = 1",
+            "semi.pseudo needs a loss on triplets, for instance loss.triplet = 1 or outfits.weight = 1",
         ),
     ] {
         assert_eq!(TrainConfig::from_toml(text), Err(sentence.to_owned()), "{text}");

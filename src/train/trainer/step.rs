@@ -198,7 +198,8 @@ impl Work<'_> {
         };
         let labels = Labels { products: &batch.products, kinds: &kinds, domains: &batch.domains };
         let mut objective = Objective::of(pass.output(), &labels, self.config, self.criterion, step)?;
-        self.method.add_unlabelled(&mut objective, self.embedder, pass.output(), &labels, batch)?;
+        let outfits = &self.config.outfits;
+        self.method.add_beside(&mut objective, self.embedder, pass.output(), &labels, batch, outfits)?;
         let global = pass.output().global.detach();
         let gradients = pass.backward(&objective.total)?;
         Ok(Found { objective, gradients, looked: look.map(|look| (global, look)) })

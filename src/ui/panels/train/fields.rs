@@ -41,6 +41,7 @@ pub fn is_field(setting: &str, values: &BTreeMap<String, String>) -> bool {
 const TRIPLET: &[&str] = &["loss.triplet"];
 const CONTRAST: &[&str] = &["loss.info_nce", "loss.nt_xent"];
 const PRETEXT: &[&str] = &["pretext.method"];
+const OUTFITS: &[&str] = &["outfits.weight"];
 const SEMI: &[&str] = &["semi.unlabelled"];
 
 /// The settings that are turned most, by section; the rest is in the text.
@@ -114,6 +115,9 @@ pub const SECTIONS: &[(&str, &[Field])] = &[
                 "Structural",
                 "Weight of the triplet on transport plans between cells; 0 turns it off",
             ),
+            field("outfits.weight", "Worn together", "Weight of the triplets of pieces of outfits; 0 turns it off"),
+            of(OUTFITS, "outfits.triplets", "Outfit triplets", "Beside each batch, each of three shop photos"),
+            of(OUTFITS, "outfits.margin", "Outfits’ margin", "How much nearer the piece that is worn with it must be"),
         ],
     ),
     (
