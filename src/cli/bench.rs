@@ -302,6 +302,7 @@ fn turned(
 ) -> Result<Vec<f64>, CliError> {
     let failed = || CliError::Failure("some pairs were not compared".into());
     let pairs = PairSet::compare(query, candidates, stop).ok_or_else(failed)?;
+    let all: Vec<usize> = (0..pairs.len()).collect();
     let mut starts = Starts::default();
     let mut up = false;
     measure(arguments.runs, || {
@@ -309,7 +310,7 @@ fn turned(
         let options = MatchOptions { epsilon: if up { 0.055 } else { 0.05 }, ..MatchOptions::default() };
         let plain = |_| Painted::default();
         let scores = if arguments.warm {
-            pairs.rerank_warm(&plain, &options, &mut starts, stop)
+            pairs.rerank_warm(&all, &plain, &options, &mut starts, stop)
         } else {
             pairs.rerank(&plain, &options, stop)
         };

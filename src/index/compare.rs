@@ -268,30 +268,34 @@ impl Searcher {
         stop: &StopFlag,
     ) -> Option<Vec<PairScore>> {
         let weights = self.weights(pairs, photos, options);
-        let mut parts = Vec::with_capacity(pairs.sets.len());
-        for index in 0..pairs.sets.len() {
-            parts.push(some(pairs.sets[index].rerank(&|place| weights.at(index, place), options, stop), photos.len())?);
-        }
-        Some(pairs.together(parts))
+        let all: Vec<usize> = (0..photos.len()).collect();
+        pairs.scores_at(&all, &weights, options, None, stop)
     }
 
-    /// The same, begun where `starts` left off: see `ot::PairSet::rerank_warm`.
-    pub fn scores_warm(
-        &self,
-        pairs: &Pairs,
-        photos: &[PhotoId],
-        options: &MatchOptions,
-        starts: &mut Vec<ot::Starts>,
-        stop: &StopFlag,
-    ) -> Option<Vec<PairScore>> {
+    /// What no score of these pairs exceeds at this or any larger epsilon: see `ot::PairSet::bounds`.
+    pub fn bounds_of(&self, pairs: &Pairs, photos: &[PhotoId], options: &MatchOptions) -> Vec<f32> {
         let weights = self.weights(pairs, photos, options);
-        starts.resize_with(pairs.sets.len(), ot::Starts::default);
-        let mut parts = Vec::with_capacity(pairs.sets.len());
-        for (index, starts) in starts.iter_mut().enumerate() {
-            let painted = |place| weights.at(index, place);
-            parts.push(some(pairs.sets[index].rerank_warm(&painted, options, starts, stop), photos.len())?);
-        }
-        Some(pairs.together(parts))
+        let bounds = |index: usize| pairs.sets[index].bounds(&|place| weights.at(index, place), options);
+        let all: Vec<usize> = (0..photos.len()).collect();
+        let scores = pairs.together(&all, (0..pairs.sets.len()).map(bounds).collect());
+        scores.iter().map(|score| score.score(options)).collect()
+    }
+
+    /// The places of the `top` best of [`Self::scores_of`], best first and of equals the earlier first, from as few scores
+    /// as their `bounds` allow. With `starts` each plan begins where it ended before: see `ot::PairSet::rerank_warm`.
+    pub fn best_of(
+        &self,
+        (pairs, photos): (&Pairs, &[PhotoId]),
+        (bounds, top): (&[f32], usize),
+        options: &MatchOptions,
+        mut starts: Option<&mut Vec<ot::Starts>>,
+        stop: &StopFlag,
+    ) -> Option<ot::Best> {
+        let weights = self.weights(pairs, photos, options);
+        ot::best_by_bounds(bounds, top, |places| {
+            let scores = pairs.scores_at(places, &weights, options, starts.as_deref_mut(), stop)?;
+            Some(scores.iter().map(|score| score.score(options)).collect())
+        })
     }
 
     fn weights(&self, pairs: &Pairs, photos: &[PhotoId], options: &MatchOptions) -> Weights {
@@ -347,19 +351,42 @@ impl Weights {
 }
 
 impl Pairs {
+    /// Scores of the pairs at these places, in their order.
+    fn scores_at(
+        &self,
+        places: &[usize],
+        weights: &Weights,
+        options: &MatchOptions,
+        mut starts: Option<&mut Vec<ot::Starts>>,
+        stop: &StopFlag,
+    ) -> Option<Vec<PairScore>> {
+        if let Some(starts) = &mut starts {
+            starts.resize_with(self.sets.len(), ot::Starts::default);
+        }
+        let mut parts = Vec::with_capacity(self.sets.len());
+        for (index, set) in self.sets.iter().enumerate() {
+            let painted = |place| weights.at(index, place);
+            let scores = match &mut starts {
+                Some(starts) => set.rerank_warm(places, &painted, options, &mut starts[index], stop),
+                None => set.rerank_some(places, &painted, options, stop),
+            };
+            parts.push(some(scores, places.len())?);
+        }
+        Some(self.together(places, parts))
+    }
+
     /// The mean over the photos of the query; a single one's scores stay what they are.
-    fn together(&self, mut parts: Vec<Vec<PairScore>>) -> Vec<PairScore> {
+    fn together(&self, places: &[usize], mut parts: Vec<Vec<PairScore>>) -> Vec<PairScore> {
         if let Some(globals) = &self.globals {
             for (part, globals) in parts.iter_mut().zip(globals) {
-                part.iter_mut().zip(globals).for_each(|(score, &global)| score.global = global);
+                part.iter_mut().zip(places).for_each(|(score, &place)| score.global = globals[place]);
             }
         }
         if parts.len() == 1 {
             return parts.pop().unwrap_or_default();
         }
         let count = parts.len().max(1) as f32;
-        let places = parts.first().map_or(0, Vec::len);
-        (0..places)
+        (0..places.len())
             .map(|place| {
                 let of = |value: &dyn Fn(&PairScore) -> f32| {
                     parts.iter().map(|part| value(&part[place])).sum::<f32>() / count

@@ -68,27 +68,20 @@ impl Searcher {
         let pairs: Arc<Pairs> = self.pairs(query, &photos, options, stop)?;
         let top = TOP.min(photos.len());
         let at = |epsilon| MatchOptions { epsilon, ..*options };
-        let first = |scores: Vec<ot::PairScore>| {
-            let scores: Vec<f32> = scores.iter().map(|score| score.score(options)).collect();
-            first_of(&scores, top)
+        // They hold for every epsilon that is looked at, so that most pairs are compared at none.
+        let bounds = self.bounds_of(&pairs, &photos, &at(epsilon_steps()[0].min(options.epsilon)));
+        let best = |epsilon, starts: Option<&mut Vec<Starts>>| {
+            Some(self.best_of((&pairs, &photos), (&bounds, top), &at(epsilon), starts, stop)?.places)
         };
-        let mut sure = |epsilon| self.scores_of(&pairs, &photos, &at(epsilon), stop).map(first);
+        let mut sure = |epsilon| best(epsilon, None);
         // Neighbouring values begin where the one before ended; only where the order then seems to change is it looked at
         // afresh, since a fresh start is what re-ranking shows.
         let mut starts: Vec<Starts> = Vec::new();
-        let mut quick = |epsilon| self.scores_warm(&pairs, &photos, &at(epsilon), &mut starts, stop).map(first);
+        let mut quick = |epsilon| best(epsilon, Some(&mut starts));
         let now = options.epsilon;
         let (low, high) = hold(now, &epsilon_steps(), &mut quick, &mut sure)?;
         Some(EpsilonHold { top, low, high })
     }
-}
-
-/// Places of the best `top` scores, best first; of equals the earlier.
-fn first_of(scores: &[f32], top: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-    order.truncate(top);
-    order
 }
 
 /// How far the answer of `sure` at `now` stays on either side, among `steps` (ascending) and to a fraction of a step where
@@ -124,6 +117,14 @@ fn hold(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Places of the best `top` scores, best first; of equals the earlier.
+    fn first_of(scores: &[f32], top: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        order.truncate(top);
+        order
+    }
 
     /// Oracle: a thousand values, each looked at.
     fn brute(now: f32, order: &dyn Fn(f32) -> Vec<usize>) -> (f32, f32) {

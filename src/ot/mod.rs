@@ -8,6 +8,7 @@
 //!
 //! Every matrix is row-major `[query cell, gallery cell]`.
 
+mod bound;
 mod entropy;
 mod error;
 mod exact;
@@ -28,6 +29,7 @@ mod without;
 #[cfg(test)]
 mod tests;
 
+pub use bound::{Best, best_by_bounds};
 pub use entropy::plan_entropy;
 pub use error::{OtError, Side};
 pub use exact::exact;

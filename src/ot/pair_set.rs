@@ -11,7 +11,7 @@ use super::structural::{Cells, Painted, PairScore, compare, settle};
 /// All cosines of one query with some candidates.
 #[derive(Clone)]
 pub struct PairSet {
-    pairs: Vec<Cosines>,
+    pub(super) pairs: Vec<Cosines>,
 }
 
 /// Where the iteration of each candidate ended, to begin the next one there.
@@ -64,13 +64,27 @@ impl PairSet {
         options: &MatchOptions,
         stop: &StopFlag,
     ) -> Vec<PairScore> {
-        self.pairs
+        let all: Vec<usize> = (0..self.len()).collect();
+        self.rerank_some(&all, painted, options, stop)
+    }
+
+    /// The scores of the candidates at these places, in their order.
+    ///
+    /// # Panics
+    /// As [`Self::rerank`], and where there is no such place.
+    pub fn rerank_some<'a>(
+        &self,
+        places: &[usize],
+        painted: &(dyn Fn(usize) -> Painted<'a> + Sync),
+        options: &MatchOptions,
+        stop: &StopFlag,
+    ) -> Vec<PairScore> {
+        places
             .par_iter()
-            .enumerate()
             .with_min_len(4)
-            .map_init(Workspace::default, |workspace, (place, cosines)| {
+            .map_init(Workspace::default, |workspace, &place| {
                 (!stop.is_stopped()).then(|| {
-                    workspace.cosines.copy_from(cosines);
+                    workspace.cosines.copy_from(&self.pairs[place]);
                     settle(workspace, painted(place), options, &[]).score
                 })
             })
@@ -82,29 +96,34 @@ impl PairSet {
     /// settles, its scores differ from [`Self::rerank`] only as much as the tolerance lets them; it takes fewer iterations.
     ///
     /// # Panics
-    /// As [`Self::rerank`].
+    /// As [`Self::rerank_some`].
     pub fn rerank_warm<'a>(
         &self,
+        places: &[usize],
         painted: &(dyn Fn(usize) -> Painted<'a> + Sync),
         options: &MatchOptions,
         starts: &mut Starts,
         stop: &StopFlag,
     ) -> Vec<PairScore> {
         starts.row_potentials.resize(self.pairs.len(), Vec::new());
-        self.pairs
+        let mut begun: Vec<Vec<f32>> =
+            places.iter().map(|&place| std::mem::take(&mut starts.row_potentials[place])).collect();
+        let scores = places
             .par_iter()
-            .zip(&mut starts.row_potentials)
-            .enumerate()
+            .zip(&mut begun)
             .with_min_len(4)
-            .map_init(Workspace::default, |workspace, (place, (cosines, start))| {
+            .map_init(Workspace::default, |workspace, (&place, start)| {
                 (!stop.is_stopped()).then(|| {
-                    workspace.cosines.copy_from(cosines);
+                    workspace.cosines.copy_from(&self.pairs[place]);
                     let score = settle(workspace, painted(place), options, start).score;
                     workspace.row_potentials(options.epsilon, start);
                     score
                 })
             })
-            .collect::<Option<Vec<_>>>()
-            .unwrap_or_default()
+            .collect::<Option<Vec<_>>>();
+        for (&place, start) in places.iter().zip(begun) {
+            starts.row_potentials[place] = start;
+        }
+        scores.unwrap_or_default()
     }
 }

@@ -162,6 +162,44 @@ fn paint_on_the_query_counts_for_all_and_paint_on_a_product_for_that_one() {
     }
 }
 
+/// Oracle: all scores, sorted.
+#[test]
+fn the_best_from_few_scores_are_the_best_of_all_under_every_knob() {
+    let scene = Scene::new(60);
+    let photos: Vec<PhotoId> = (0..60).map(|row| scene.photo(row)).collect();
+    let paint = Paint { query: Some(CellPaint::filled(Grid::new(1, 2), 0.5)), ..Paint::default() };
+    let layer = layer(&scene, 50);
+    let beside = Beside { paint: Some(Arc::new(paint)), layer: Some(Arc::new(layer)), ..Beside::default() };
+    let searcher = scene.searcher.with(beside);
+    // A query of two photos, too.
+    let mut two = scene.query.clone();
+    two.cells.extend(scene.query.cells.iter().rev());
+    two.globals.extend(scene.query.globals.iter().rev());
+    let (stop, mut pruned) = (StopFlag::new(), 0);
+    for query in [&scene.query, &two] {
+        for (marginals, layer) in [(Marginals::CrossCorrelation, Layer::Last), (Marginals::Painted, Layer::Third)] {
+            let options = MatchOptions { marginals, layer, ..MatchOptions::default() };
+            let pairs = searcher.pairs(query, &photos, &options, &stop).unwrap();
+            let bounds = searcher.bounds_of(&pairs, &photos, &options);
+            let scores: Vec<f32> = searcher
+                .scores_of(&pairs, &photos, &options, &stop)
+                .unwrap()
+                .iter()
+                .map(|score| score.score(&options))
+                .collect();
+            assert!(scores.iter().zip(&bounds).all(|(score, bound)| score <= bound));
+            let mut order: Vec<usize> = (0..60).collect();
+            order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+            for top in [1, 7] {
+                let best = searcher.best_of((&pairs, &photos), (&bounds, top), &options, None, &stop).unwrap();
+                assert_eq!(best.places, order[..top], "{options:?}");
+                pruned += best.pruned;
+            }
+        }
+    }
+    assert!(pruned > 0);
+}
+
 /// Features of another layer, made up: the oracle is `ot` on them.
 fn layer(scene: &Scene, photos: usize) -> LayerCells {
     let made = |seed: usize| {

@@ -1,3 +1,4 @@
+mod bound;
 mod exact;
 mod fast;
 mod golden;

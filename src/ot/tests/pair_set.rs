@@ -28,6 +28,8 @@ impl Scene {
     }
 }
 
+const ALL: [usize; 17] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+
 fn plain(_: usize) -> Painted<'static> {
     Painted::default()
 }
@@ -59,7 +61,7 @@ fn a_warm_start_ends_where_a_cold_one_does_by_every_path() {
     {
         let mut starts = Starts::default();
         for &epsilon in path {
-            let warm = set.rerank_warm(&plain, &at(epsilon), &mut starts, &stop);
+            let warm = set.rerank_warm(&ALL, &plain, &at(epsilon), &mut starts, &stop);
             let cold = set.rerank(&plain, &at(epsilon), &stop);
             for (warm, cold) in warm.iter().zip(&cold) {
                 near(f64::from(warm.structural), f64::from(cold.structural), 2e-5, &format!("{path:?} at {epsilon}"));
@@ -76,9 +78,9 @@ fn a_warm_start_takes_fewer_iterations_for_a_small_step() {
     let stop = StopFlag::new();
     let at = |epsilon| MatchOptions { epsilon, max_iterations: 1000, ..MatchOptions::default() };
     let mut starts = Starts::default();
-    set.rerank_warm(&plain, &at(0.02), &mut starts, &stop);
+    set.rerank_warm(&ALL, &plain, &at(0.02), &mut starts, &stop);
     let sum = |scores: &[crate::ot::PairScore]| scores.iter().map(|score| score.iterations).sum::<usize>();
-    let warm = sum(&set.rerank_warm(&plain, &at(0.021), &mut starts, &stop));
+    let warm = sum(&set.rerank_warm(&ALL, &plain, &at(0.021), &mut starts, &stop));
     let cold = sum(&set.rerank(&plain, &at(0.021), &stop));
     assert!(warm < cold, "{warm} iterations warm, {cold} cold");
 }
@@ -94,7 +96,7 @@ fn a_row_that_had_no_mass_may_have_some_at_the_next_start() {
     for from in [30, 0, 48, 10] {
         let paint = weights(from);
         let painted = |_| Painted { query: Some(&paint), gallery: None };
-        let warm = set.rerank_warm(&painted, &options, &mut starts, &stop);
+        let warm = set.rerank_warm(&ALL, &painted, &options, &mut starts, &stop);
         for (warm, cold) in warm.iter().zip(set.rerank(&painted, &options, &stop)) {
             near(f64::from(warm.structural), f64::from(cold.structural), 2e-3, &format!("from {from}"));
         }
@@ -109,5 +111,5 @@ fn a_stopped_comparison_is_none() {
     stop.stop();
     assert!(PairSet::compare(&scene.query.view(), &scene.views(), &stop).is_none());
     assert!(set.rerank(&plain, &MatchOptions::default(), &stop).is_empty());
-    assert!(set.rerank_warm(&plain, &MatchOptions::default(), &mut Starts::default(), &stop).is_empty());
+    assert!(set.rerank_warm(&ALL, &plain, &MatchOptions::default(), &mut Starts::default(), &stop).is_empty());
 }
