@@ -355,6 +355,23 @@ fn settings_of_a_recipe_are_changed_on_the_command_line_and_wrong_ones_refused()
 }
 
 #[test]
+fn a_bench_of_layers_names_each_step_with_its_share() {
+    let small =
+        ["bench", "layers", "--arch", "resnet18", "--width", "8", "--size", "64", "--batch", "2", "--runs", "1"];
+    let bench = json(&seamline(&[&small[..], &["--json"]].concat()));
+    let steps = bench["steps"].as_array().unwrap();
+    // 20 convolutions and a pool, and a conversion at either end.
+    assert_eq!(steps.len(), 23, "{steps:?}");
+    let share: f64 = steps.iter().map(|step| step["share_of_time"].as_f64().unwrap()).sum();
+    assert!((share - 1.0).abs() < 1e-9, "{share}");
+    assert_eq!(steps[1]["shape"], "3x64x64 to 8x32x32, 7x7/2");
+    assert_eq!(steps.iter().filter(|step| step["share_of_peak"].as_f64() > Some(0.0)).count(), 20);
+    let table = seamline(&small);
+    let text = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(text.contains("sum of the steps") && text.contains("8x16x16 to 8x16x16, 3x3/1"), "{text}");
+}
+
+#[test]
 fn runs_are_listed_with_the_settings_in_which_they_differ_and_compared() {
     // A project of its own, for other tests may look at the shared one.
     let folder = data_folder().join("of-runs").to_string_lossy().into_owned();

@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::options::{DeviceChoice, ProjectChoice};
 use super::{CliError, Output};
 use crate::domain::{Grid, MatchOptions, StopFlag};
-use crate::nn::{self, Arch, BackboneConfig, Embedder, EmbedderConfig, Mode, ModelCard};
+use crate::nn::{self, Arch, BackboneConfig, Embedder, EmbedderConfig, Encoder, Mode, ModelCard};
 use crate::ot::{self, Cells, Painted, PairSet, Starts};
 use crate::train::optimizer::{Optimizer, Rule};
+
+mod layers;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -62,6 +64,8 @@ pub struct Arguments {
 enum What {
     /// A network's forward pass, normalisation folded, without a graph
     Forward,
+    /// The same step by step: what each layer takes, and how near it comes to the speed of a matrix product
+    Layers,
     /// One training step: forward, cross-entropy, backward, SGD with momentum
     Train,
     /// Structural comparison of one query with many candidates, 7x7 cells in 128-D
@@ -117,6 +121,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             let name = format!("{} forward, {} px, batch {}", arguments.arch, arguments.size, arguments.batch);
             (name, "image", arguments.batch, Some(2 * network.backbone.macs(arguments.size)), work)
         }
+        What::Layers => return layers::run(arguments, &network(arguments)?, &device, output),
         What::Train => {
             let network = network(arguments)?;
             let work = train(arguments, &network, &device)?;
@@ -219,10 +224,14 @@ fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-fn forward(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Result<Vec<f64>, CliError> {
+fn encoder(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Result<Encoder, CliError> {
     let embedder = Embedder::new(config, 1, device)?;
     let kinds = (0..config.classes).map(|class| class.to_string()).collect();
-    let encoder = embedder.to_encoder(&ModelCard { kinds, ..ModelCard::new("bench", config, arguments.size) })?;
+    Ok(embedder.to_encoder(&ModelCard { kinds, ..ModelCard::new("bench", config, arguments.size) })?)
+}
+
+fn forward(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Result<Vec<f64>, CliError> {
+    let encoder = encoder(arguments, config, device)?;
     let images = numbers(arguments.batch * 3 * arguments.size * arguments.size);
     measure(arguments.runs, || Ok(encoder.encode(&images, arguments.batch).map(drop)?))
 }

@@ -12,6 +12,7 @@ use super::embedder::{BACKBONE, Embedder};
 use super::error::Doing;
 use super::folded::FoldedBackbone;
 use super::memory::Together;
+use super::ops::blocked::StepTime;
 use super::plan::BackbonePlan;
 use super::regrid::Regrid;
 use crate::domain::{CheckpointId, Grid};
@@ -164,6 +165,17 @@ impl Encoder {
         let size = self.input_size();
         let x = Tensor::from_slice(images, (kinds.len(), 3, size, size), &self.device)?;
         self.head.forward(&self.backbone.features(&x)?, kinds)
+    }
+
+    /// The time of each step of the backbone for `n` photos as [`Self::encode`] takes them; `None` where it is not run by a
+    /// plan, as on a GPU.
+    pub fn profile(&self, images: &[f32], n: usize) -> Result<Option<Vec<StepTime>>, NnError> {
+        let size = self.input_size();
+        let wanted = n.saturating_mul(3 * size * size);
+        if wanted != images.len() {
+            return Err(NnError::Batch { images: n, size, wanted, found: images.len() });
+        }
+        self.backbone.profile(images, n, size).doing("timing the network's steps")
     }
 
     /// Side of the square images that [`Self::encode`] takes.

@@ -10,6 +10,7 @@ use candle_core::{Device, Result, Tensor};
 
 use self::planned::Planned;
 use super::batch_norm::EPSILON;
+use super::ops::blocked::StepTime;
 use super::ops::{self, ConvSpec};
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
 
@@ -225,6 +226,14 @@ impl FoldedBackbone {
         match &self.way {
             Way::Layers(layers) => layers.features_after(x, stages),
             Way::Planned(planned) => planned.features_after(x, stages),
+        }
+    }
+
+    /// The time of each step for `n` photos `[n, 3, side, side]`; `None` where the network is not run by a plan.
+    pub fn profile(&self, photos: &[f32], n: usize, side: usize) -> Result<Option<Vec<StepTime>>> {
+        match &self.way {
+            Way::Layers(_) => Ok(None),
+            Way::Planned(planned) => planned.profile(photos, n, side).map(Some),
         }
     }
 }

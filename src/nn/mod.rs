@@ -35,6 +35,7 @@ pub use embedder::{Embedder, EmbedderConfig, EmbedderOutput};
 pub use encoder::{CellFeatures, Encoder};
 pub use error::NnError;
 pub use head::{HeadConfig, Pooling};
+pub use ops::blocked::StepTime;
 pub use params::{Init, LoadReport, Param, ParamSpec, Params, WrongShape};
 pub use pooled::{PooledBackbone, PooledFeatures};
 pub use regrid::Regrid;

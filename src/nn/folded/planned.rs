@@ -1,9 +1,9 @@
 //! A folded backbone as the list of fused steps that the CPU runs.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 use super::{FoldedBlock, FoldedConv, FoldedGate, Layers, ScaleShift};
-use crate::nn::ops::blocked::{Builder, Filters, Program, View, Window};
+use crate::nn::ops::blocked::{Builder, Filters, Program, StepTime, View, Window};
 use crate::nn::plan::StemPool;
 
 /// Channels at whose multiples a dense block's layers can lie side by side.
@@ -55,6 +55,14 @@ impl Planned {
     pub fn features_after(&self, x: &Tensor, stages: usize) -> Result<Tensor> {
         self.program.forward(x, self.after[stages.min(self.after.len() - 1)])
     }
+
+    /// See [`Program::profile`].
+    pub fn profile(&self, photos: &[f32], n: usize, side: usize) -> Result<Vec<StepTime>> {
+        let Some(steps) = self.program.profile(photos, n, (side, side), self.after[self.after.len() - 1]) else {
+            bail!("a planned network: a layer's kernel is larger than its map for photos of {side}x{side}")
+        };
+        Ok(steps)
+    }
 }
 
 struct Lower {
@@ -96,7 +104,7 @@ impl Lower {
                 self.residual(convs, gate.as_ref(), shortcut.as_ref(), x)
             }
             FoldedBlock::Dense { norm, reduce, grow } => {
-                let Some(room) = self.room else { candle_core::bail!("a dense layer behind what is not one's place") };
+                let Some(room) = self.room else { bail!("a dense layer behind what is not one's place") };
                 let y = self.scale(norm, x)?;
                 let y = self.conv(reduce, y, true, None, None)?;
                 let (have, growth) = (x.channels(), grow.weight.dim(0)?);

@@ -81,3 +81,34 @@ fn a_wrong_number_of_values_is_refused() {
     assert!(matches!(refused, Err(NnError::Batch { images: 1, .. })));
     assert!(encoder.encode_layer(Layer::Third, &[], 0).unwrap().is_empty());
 }
+
+/// Oracle: the products that the architecture's own walk counts, and the run without a clock beside it.
+#[test]
+fn the_steps_of_a_profile_are_the_whole_network() {
+    let archs = [Arch::ResNet18, Arch::ResNet50, Arch::DenseNet121, Arch::SeResNet50, Arch::SeResNeXt50];
+    for arch in archs {
+        // Dense blocks are planned where they grow by whole blocks of channels.
+        let width = if arch == Arch::DenseNet121 { 32 } else { 8 };
+        let config = EmbedderConfig { backbone: BackboneConfig { width, ..BackboneConfig::new(arch) }, ..small(3) };
+        let (encoder, _) = encoder(&config, 64);
+        // More photos than pass through the steps together.
+        let n = 9;
+        let images = photos(n, 64);
+        let steps = encoder.profile(&images, n).unwrap().unwrap();
+        let flop: f64 = steps.iter().map(|step| step.flop).sum();
+        assert!((flop - 2.0 * n as f64 * config.backbone.macs(64) as f64).abs() < 0.5, "{arch:?}: {flop}");
+        assert_eq!(steps.iter().filter(|step| step.algorithm == "stem").count(), 1);
+        assert_eq!((steps[0].algorithm, steps[0].input), ("photos in", [3, 64, 64]));
+        let last = &steps[steps.len() - 1];
+        assert_eq!((last.algorithm, last.output[1..].to_vec()), ("map out", vec![2, 2]));
+        assert!(steps.iter().all(|step| step.seconds > 0.0 && (step.flop > 0.0) == step.kernel.is_some()), "{arch:?}");
+        // The conversions apart, each step reads what some step before it wrote.
+        let mut written = vec![steps[0].output[1..].to_vec()];
+        for step in &steps[1..] {
+            assert!(written.contains(&step.input[1..].to_vec()), "{step:?}");
+            written.push(step.output[1..].to_vec());
+        }
+    }
+    let (encoder, _) = encoder(&small(3), SIZE);
+    assert!(matches!(encoder.profile(&photos(1, SIZE)[1..], 1), Err(NnError::Batch { images: 1, .. })));
+}

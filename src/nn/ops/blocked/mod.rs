@@ -17,7 +17,7 @@ mod winograd;
 use candle_core::{Result, Tensor, bail};
 
 use super::elem::{dims4, tensor, with_values};
-pub use program::{Builder, Filters, Program, View, Window};
+pub use program::{Builder, Filters, Program, StepTime, View, Window};
 
 impl Program {
     /// [`Program::run`] of a tensor of photos on the CPU, in 32 bits.

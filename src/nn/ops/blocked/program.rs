@@ -6,6 +6,10 @@
 
 use std::sync::Mutex;
 
+mod profile;
+
+pub use profile::StepTime;
+
 use super::direct::{Direct, Layer};
 use super::kernel::{self, Run};
 use super::map::{LANES, Map, Space};
@@ -219,6 +223,17 @@ struct Workspace {
     memory: Vec<f32>,
 }
 
+/// Parts of a run, of which those between begin and give take the time.
+#[derive(Clone, Copy)]
+enum Part {
+    Begin,
+    /// Photos into the first map.
+    Take,
+    Step(usize),
+    /// The last map out.
+    Give,
+}
+
 /// A frozen network, ready to run.
 pub struct Program {
     pub(super) kernel: Run,
@@ -248,6 +263,18 @@ impl Program {
         size: (usize, usize),
         wanted: View,
     ) -> Option<(Vec<f32>, (usize, usize))> {
+        self.run_watched(photos, n, size, wanted, &mut |_| ())
+    }
+
+    /// The same; `after` is called behind each part of the work, on this thread.
+    fn run_watched(
+        &self,
+        photos: &[f32],
+        n: usize,
+        size: (usize, usize),
+        wanted: View,
+        after: &mut dyn FnMut(Part),
+    ) -> Option<(Vec<f32>, (usize, usize))> {
         let sizes = self.sizes(size)?;
         let (h, w) = sizes[wanted.slot];
         let each_in = self.slots[0].channels * size.0 * size.1;
@@ -264,13 +291,17 @@ impl Program {
             let count = photos.len() / each_in;
             let mut workspace = self.workspace(count, size, &sizes);
             let spaces = workspace.spaces();
+            after(Part::Begin);
             pixelwise::take(photos, &spaces[0].0, spaces[0].1, count);
-            for step in &self.steps[..end] {
+            after(Part::Take);
+            for (number, step) in self.steps[..end].iter().enumerate() {
                 step.run(self.kernel, &spaces, count);
+                after(Part::Step(number));
             }
             let (map, space) = spaces[wanted.slot];
             let (map, space) = narrowed(map, space, wanted);
             pixelwise::give(&map, space, maps);
+            after(Part::Give);
             drop(spaces);
             self.give_back(workspace);
         }
