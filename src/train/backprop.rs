@@ -25,6 +25,19 @@ pub struct Backprop {
     pub recompute: bool,
 }
 
+impl Backprop {
+    /// The same in twice as many parts, as far as a batch of `n` photos can be cut; `None` where it cannot be any further.
+    pub fn finer(self, n: usize) -> Option<Self> {
+        let (now, parts) = (bounds(n, self.parts).len(), bounds(n, 2 * self.parts).len());
+        (parts > now).then_some(Self { parts, ..self })
+    }
+
+    /// Photos of the largest part of a batch of `n`.
+    pub fn largest(self, n: usize) -> usize {
+        bounds(n, self.parts).iter().map(|&(_, len)| len).max().unwrap_or(0)
+    }
+}
+
 /// A batch that has passed forward through a network, and what its way back needs.
 pub struct Pass<'a> {
     output: EmbedderOutput,
@@ -181,10 +194,10 @@ impl Segments<'_> {
 }
 
 /// What a network keeps of earlier batches, to be put back.
-struct Statistics(Vec<(Var, Tensor)>);
+pub(super) struct Statistics(Vec<(Var, Tensor)>);
 
 impl Statistics {
-    fn of(embedder: &Embedder) -> Result<Self> {
+    pub(super) fn of(embedder: &Embedder) -> Result<Self> {
         let kept = embedder.params.iter().filter(|(_, param)| !param.trainable);
         Ok(Self(
             kept.map(|(_, param)| Ok((param.var.clone(), param.var.as_detached_tensor().copy()?)))
@@ -192,7 +205,7 @@ impl Statistics {
         ))
     }
 
-    fn put_back(self) -> Result<()> {
+    pub(super) fn put_back(self) -> Result<()> {
         self.0.into_iter().try_for_each(|(var, values)| var.set(&values))
     }
 }

@@ -10,6 +10,15 @@ pub enum TrainError {
     Settings(String),
     #[error("the computation failed: {}", first_line(.0))]
     Compute(#[from] candle_core::Error),
+    #[error(
+        "the device's memory does not hold a step on {photos} photos of {size} x {size} at once: train on smaller photos, with \
+         fewer in a batch, or on another device"
+    )]
+    OutOfMemory { photos: usize, size: u32 },
+    #[error(
+        "the device stopped answering at step {step}; the weights of step {good_step} are kept in {}", last.display()
+    )]
+    DeviceLost { step: usize, good_step: usize, last: PathBuf },
     #[error("{0}")]
     Network(#[from] crate::nn::NnError),
     #[error("{0}")]

@@ -105,6 +105,21 @@ fn recomputed_stages_have_the_same_gradients_and_running_statistics_with_norms_t
     assert!(apart > 1e-6, "{apart}");
 }
 
+#[test]
+fn parts_become_finer_until_each_has_two_photos() {
+    let whole = Backprop { parts: 1, recompute: true };
+    let sizes = |n: usize| {
+        let all = std::iter::successors(Some(whole), |how| how.finer(n));
+        all.map(|how| (how.parts, how.largest(n))).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(16), [(1, 16), (2, 8), (4, 4), (8, 2)]);
+    assert_eq!(sizes(9), [(1, 9), (2, 5), (4, 3)]);
+    assert_eq!(sizes(7), [(1, 7), (2, 4), (3, 3)]);
+    assert_eq!(sizes(3), [(1, 3)]);
+    assert!(whole.finer(16).unwrap().recompute);
+    assert_eq!(Backprop { parts: 100, ..whole }.finer(8), None);
+}
+
 /// Oracle: plain SGD moves by rate times gradient, here 1.
 #[test]
 fn each_group_of_parameters_has_its_own_rate() {

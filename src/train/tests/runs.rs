@@ -238,3 +238,49 @@ fn a_set_without_pairs_is_refused_in_one_sentence() {
         "training needs at least 2 products with both a street and a shop photo, and there are 0"
     );
 }
+
+/// Oracle: the recipe that asks for as many parts from the start.
+#[test]
+fn a_batch_that_memory_does_not_hold_passes_in_parts_and_that_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dataset, mut config) = (wardrobe::write(dir.path(), 8), wardrobe::recipe());
+    config.data.products = 4;
+    let photos = config.data.products * config.data.photos;
+    let runs = |name: &str| dir.path().join("runs").join(name);
+    let mut short = trainer(&config, &dataset, &runs("short"), &Start::Fresh).unwrap();
+    short.room = photos / 4;
+    let (outcome, events) = finish(&mut short);
+    assert!(outcome.finished && outcome.step == outcome.steps);
+    let notes: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            TrainEvent::Note { text } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        matches!(notes[..], [one] if one.contains("4 parts") && one.contains("optimizer.accumulate = 4")),
+        "{notes:?}"
+    );
+
+    // What did not fit left no trace.
+    config.optimizer.accumulate = 4;
+    finish(&mut trainer(&config, &dataset, &runs("parts"), &Start::Fresh).unwrap());
+    assert!(everything(&runs("short")) == everything(&runs("parts")), "other bits");
+    config.optimizer.accumulate = 1;
+    finish(&mut trainer(&config, &dataset, &runs("whole"), &Start::Fresh).unwrap());
+    assert!(everything(&runs("short")) != everything(&runs("whole")), "the parts were not made");
+}
+
+#[test]
+fn memory_that_holds_no_two_photos_ends_the_run_with_what_was_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dataset, config) = (wardrobe::write(dir.path(), 8), wardrobe::recipe());
+    let run = dir.path().join("runs/none");
+    let mut trainer = trainer(&config, &dataset, &run, &Start::Fresh).unwrap();
+    trainer.room = 1;
+    let error = trainer.run(&StopFlag::new(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, TrainError::OutOfMemory { photos: 2, .. }), "{error}");
+    assert!(error.to_string().contains("another device"), "{error}");
+    assert!(newest(&run).is_some(), "the checkpoint of the beginning is there");
+}

@@ -115,6 +115,7 @@ impl Trainer {
         let sizes = BTreeSet::from([config.size_in_epoch(0), config.size_in_epoch(config.schedule.epochs - 1)]);
         let loaders = sizes.into_iter().map(|size| (size, loader(&config, &dataset, size))).collect();
         Ok(Self {
+            how: config.optimizer.backprop(),
             config,
             dataset,
             run: run.to_owned(),
@@ -135,6 +136,8 @@ impl Trainer {
             watch: None,
             looked: None,
             photos_dir: None,
+            #[cfg(test)]
+            room: usize::MAX,
         })
     }
 }

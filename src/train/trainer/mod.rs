@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
+use super::backprop::Backprop;
 use super::config::TrainConfig;
 use super::criterion::Criterion;
 use super::ema::Ema;
@@ -79,6 +80,11 @@ pub struct Trainer {
     looked: Option<usize>,
     /// Where decoded photos are kept.
     photos_dir: Option<PathBuf>,
+    /// As the recipe says, or in more parts since memory gave out.
+    how: Backprop,
+    /// Photos at once beyond which a test says that memory gives out.
+    #[cfg(test)]
+    pub(super) room: usize,
 }
 
 impl Trainer {

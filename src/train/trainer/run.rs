@@ -131,6 +131,9 @@ impl Trainer {
             self.state.position.step += 1;
             match result {
                 Some(result) => {
+                    if let Some(parts) = result.cut {
+                        tell(TrainEvent::Note { text: self.said_of_parts(parts) });
+                    }
                     self.state.epoch_sum.add(&result.loss);
                     let seconds = begun.elapsed().as_secs_f64();
                     tell(self.step_event(&result, batch.len(), size, seconds, batches.len(), pace));
@@ -145,6 +148,14 @@ impl Trainer {
             }
         }
         Ok(true)
+    }
+
+    fn said_of_parts(&self, parts: usize) -> String {
+        let norms = if self.config.optimizer.freeze_norms { "" } else { ", where norms see a part at a time" };
+        format!(
+            "the device's memory does not hold a whole batch, so each passes in {parts} parts from now on{norms}; \
+             optimizer.accumulate = {parts} does so from the start"
+        )
     }
 
     /// Closes the present epoch, then measures, reports and saves as the recipe says.

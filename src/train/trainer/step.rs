@@ -8,8 +8,9 @@ use candle_core::{Device, Tensor};
 use super::Trainer;
 use crate::data::{Batch, Dataset};
 use crate::nn::Embedder;
+use crate::nn::device::{Trouble, trouble};
 use crate::train::TrainError;
-use crate::train::backprop;
+use crate::train::backprop::{self, Backprop, Statistics};
 use crate::train::config::TrainConfig;
 use crate::train::criterion::Criterion;
 use crate::train::ema::Ema;
@@ -27,6 +28,8 @@ pub(super) struct StepResult {
     pub(super) rate: f64,
     pub(super) seen: Option<Observation>,
     pub(super) loading: Loading,
+    /// Parts that batches pass in from this step on, where memory held no fewer.
+    pub(super) cut: Option<usize>,
 }
 
 /// How the next batch came along.
@@ -54,7 +57,9 @@ impl Trainer {
         let moment = self.moment();
         let (embedder, optimizer, ema) = (&self.embedder, &mut self.optimizer, &mut self.ema);
         let (criterion, method) = (&mut self.criterion, &mut self.method);
-        let (device, step) = (&self.device, self.state.position.step);
+        let (device, how, step) = (&self.device, &mut self.how, self.state.position.step);
+        #[cfg(test)]
+        let room = self.room;
         let looks = self.watch.as_ref().is_some_and(|watch| watch.is_due(step, self.looked));
         if looks {
             self.looked = Some(step);
@@ -70,7 +75,18 @@ impl Trainer {
                     *slot = Some((batch, begun.elapsed().as_secs_f64()));
                 });
             }
-            let mut work = Work { embedder, optimizer, criterion, method, ema, config: &config, device };
+            let mut work = Work {
+                embedder,
+                optimizer,
+                criterion,
+                method,
+                ema,
+                config: &config,
+                device,
+                how,
+                #[cfg(test)]
+                room,
+            };
             let result = work.step(batch, rate, moment, looking);
             done = Instant::now();
             result
@@ -85,9 +101,24 @@ impl Trainer {
             Ok(StepOutcome::Done(result)) => Ok(Some(StepResult { loading, ..*result })),
             Ok(StepOutcome::Skipped) => Ok(None),
             Ok(StepOutcome::NotFinite) => Err(self.not_finite(batch)),
+            Err(TrainError::Compute(error)) => Err(match trouble(&error) {
+                Some(Trouble::OutOfMemory) => {
+                    TrainError::OutOfMemory { photos: self.how.largest(batch.len()), size: batch.size }
+                }
+                Some(Trouble::Lost) => self.lost(),
+                None => TrainError::Compute(error),
+            }),
             Err(error) => Err(error),
         };
         (result, prepared)
+    }
+
+    fn lost(&self) -> TrainError {
+        TrainError::DeviceLost {
+            step: self.state.position.step + 1,
+            good_step: self.saved_step.unwrap_or_default(),
+            last: self.run.join("last"),
+        }
     }
 
     /// Of the next step.
@@ -122,6 +153,9 @@ struct Work<'a> {
     ema: &'a mut Option<Ema>,
     config: &'a TrainConfig,
     device: &'a Device,
+    how: &'a mut Backprop,
+    #[cfg(test)]
+    room: usize,
 }
 
 /// What a step computes before anything moves.
@@ -143,12 +177,13 @@ impl Work<'_> {
         if batch.len() < 2 {
             return Ok(StepOutcome::Skipped);
         }
+        let parts = self.how.parts;
         let Found { objective, gradients, mut looked } = match self.method.pretext(self.embedder, batch, moment)? {
             Some(objective) => {
                 let gradients = objective.total.backward()?;
                 Found { objective, gradients, looked: None }
             }
-            None => self.labelled(batch, looking.is_some())?,
+            None => self.labelled_as_fits(batch, looking.is_some())?,
         };
         let loss = objective.read()?;
         let own = self.method.trainable();
@@ -179,8 +214,28 @@ impl Work<'_> {
             }),
             None => None,
         };
-        let loading = Loading::default();
-        Ok(StepOutcome::Done(Box::new(StepResult { loss, gradient_norm: norm, rate, seen, loading })))
+        let (loading, cut) = (Loading::default(), (self.how.parts > parts).then_some(self.how.parts));
+        Ok(StepOutcome::Done(Box::new(StepResult { loss, gradient_norm: norm, rate, seen, loading, cut })))
+    }
+
+    /// [`Self::labelled`], and where the device's memory gives out, once more in twice as many parts, which later steps
+    /// keep. What such a step moved until then is put back.
+    fn labelled_as_fits(&mut self, batch: &Batch, looks: bool) -> Result<Found, TrainError> {
+        loop {
+            let before = Statistics::of(self.embedder)?;
+            match self.labelled(batch, looks) {
+                Err(TrainError::Compute(error)) if trouble(&error) == Some(Trouble::OutOfMemory) => {
+                    // Unlabelled photos pass in one piece, and have moved what is learnt of them.
+                    let labels_alone = matches!(self.method, Method::Labels);
+                    let Some(finer) = self.how.finer(batch.len()).filter(|_| labels_alone) else {
+                        return Err(error.into());
+                    };
+                    *self.how = finer;
+                    before.put_back()?;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// The recipe's losses, and what unlabelled photos add.
@@ -189,7 +244,7 @@ impl Work<'_> {
         let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), self.device)?;
         let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
         self.embedder.at_step(step);
-        let forward = || backprop::forward(self.embedder, &x, &kinds, self.config.optimizer.backprop());
+        let forward = || backprop::forward(self.embedder, &x, &kinds, *self.how);
         let (pass, look) = if looks {
             let (pass, look) = Look::forward(forward);
             (pass?, Some(look))
@@ -201,6 +256,11 @@ impl Work<'_> {
         let outfits = &self.config.outfits;
         self.method.add_beside(&mut objective, self.embedder, pass.output(), &labels, batch, outfits)?;
         let global = pass.output().global.detach();
+        #[cfg(test)]
+        if self.how.largest(batch.len()) > self.room {
+            // Here, for running statistics have moved by now.
+            return Err(crate::nn::device::injected(Trouble::OutOfMemory).into());
+        }
         let gradients = pass.backward(&objective.total)?;
         Ok(Found { objective, gradients, looked: look.map(|look| (global, look)) })
     }
