@@ -30,14 +30,20 @@ pub fn take(photos: &[f32], map: &Map, space: Space<'_>, count: usize) {
 
 /// A blocked map to `[n, channels, h, w]`.
 pub fn give(map: &Map, space: Space<'_>, out: &mut [f32]) {
-    let pixels = map.pixels();
-    out.par_chunks_mut(pixels).enumerate().for_each(|(plane, out)| {
-        let (image, channel) = (plane / map.channels, plane % map.channels);
-        let start = image * map.image() + channel / LANES * map.plane() + channel % LANES;
-        for (row, out) in out.chunks_exact_mut(map.width).enumerate() {
-            // SAFETY: nobody writes the map any more.
-            let line = unsafe { space.get(start + map.at(row as isize, 0), (map.width - 1) * LANES + 1) };
-            out.iter_mut().zip(line.iter().step_by(LANES)).for_each(|(out, v)| *out = *v);
+    let (blocks, pixels, images) = (map.blocks(), map.pixels(), out.len() / (map.channels * map.pixels()).max(1));
+    let out = Space::new(out);
+    (0..images * blocks).into_par_iter().for_each(|plane| {
+        let (image, block) = (plane / blocks, plane % blocks);
+        let start = image * map.image() + block * map.plane();
+        for row in 0..map.height {
+            // SAFETY: nobody writes the map any more, and a block's channels are one task's alone.
+            let from = unsafe { space.get(start + map.at(row as isize, 0), map.width * LANES) }.as_chunks::<LANES>().0;
+            for lane in 0..LANES.min(map.channels - block * LANES) {
+                let channel = image * map.channels + block * LANES + lane;
+                // SAFETY: as above.
+                let to = unsafe { out.get_mut(channel * pixels + row * map.width, map.width) };
+                to.iter_mut().zip(from).for_each(|(to, v)| *to = v[lane]);
+            }
         }
     });
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::direct::{Layer, padded};
 use super::kernel::{PIXELS, Run, Tile};
-use super::map::{LANES, Map};
+use super::map::{LANES, Map, Space};
 use crate::nn::ops::product::with_scratch;
 
 /// Side of a tile of outputs, and of the inputs it reads.
@@ -45,31 +45,11 @@ pub fn fits(height: usize, width: usize) -> bool {
 impl Winograd {
     /// `weights [filters, channels, 3, 3]`.
     pub fn new(weights: &[f32], bias: &[f32], channels: usize) -> Self {
-        // Rows [1, p, p²] / Π(p - q) over the other points q.
-        let (a, b) = (f64::from(A), f64::from(B));
-        let g: [[f64; 3]; IN] = [
-            [1.0 / (a * a * b * b), 0.0, 0.0],
-            [1.0, a, a * a].map(|v| v / (2.0 * a * a * (a * a - b * b))),
-            [1.0, -a, a * a].map(|v| v / (2.0 * a * a * (a * a - b * b))),
-            [1.0, b, b * b].map(|v| v / (2.0 * b * b * (b * b - a * a))),
-            [1.0, -b, b * b].map(|v| v / (2.0 * b * b * (b * b - a * a))),
-            [0.0, 0.0, 1.0],
-        ];
         let filters = bias.len();
         assert_eq!(weights.len(), filters * channels * 9, "weights of another shape");
         let (blocks, inputs) = (filters.div_ceil(LANES), channels.next_multiple_of(LANES));
         let mut all = vec![0.0; POINTS * blocks * inputs * LANES];
-        for (index, taps) in weights.chunks_exact(9).enumerate() {
-            let (filter, channel) = (index / channels, index % channels);
-            for (i, gi) in g.iter().enumerate() {
-                for (j, gj) in g.iter().enumerate() {
-                    let product = |row: usize, column: usize| gi[row] * f64::from(taps[row * 3 + column]) * gj[column];
-                    let sum: f64 = (0..9).map(|tap| product(tap / 3, tap % 3)).sum();
-                    let at = (((i * IN + j) * blocks + filter / LANES) * inputs + channel) * LANES + filter % LANES;
-                    all[at] = sum as f32;
-                }
-            }
-        }
+        transform_weights(weights, filters, channels, &mut all);
         Self { weights: all, bias: padded(bias), inputs }
     }
 
@@ -186,6 +166,50 @@ impl Winograd {
             }
         }
     }
+}
+
+/// `G g Gᵀ` of every filter and channel, in 64 bits and rounded once, to `[36][output blocks][channels][16]`.
+fn transform_weights(weights: &[f32], filters: usize, channels: usize, all: &mut [f32]) {
+    // Rows [1, p, p²] / Π(p - q) over the other points q.
+    let (a, b) = (f64::from(A), f64::from(B));
+    let (over_a, over_b) = (1.0 / (2.0 * a * a * (a * a - b * b)), 1.0 / (2.0 * b * b * (b * b - a * a)));
+    let line = |g: [[f64; LANES]; 3]| -> [[f64; LANES]; IN] {
+        let mut out = [[0.0; LANES]; IN];
+        for i in 0..LANES {
+            let (even_a, odd_a) = ((g[0][i] + a * a * g[2][i]) * over_a, a * g[1][i] * over_a);
+            let (even_b, odd_b) = ((g[0][i] + b * b * g[2][i]) * over_b, b * g[1][i] * over_b);
+            out[0][i] = g[0][i] / (a * a * b * b);
+            out[1][i] = even_a + odd_a;
+            out[2][i] = even_a - odd_a;
+            out[3][i] = even_b + odd_b;
+            out[4][i] = even_b - odd_b;
+            out[5][i] = g[2][i];
+        }
+        out
+    };
+    let (blocks, inputs) = (filters.div_ceil(LANES), channels.next_multiple_of(LANES));
+    let space = Space::new(all);
+    (0..blocks * inputs).into_par_iter().with_min_len(16).for_each(|place| {
+        let (block, channel) = (place / inputs, place % inputs);
+        let mut taps = [[[0.0; LANES]; 3]; 3];
+        for lane in 0..LANES.min(filters - block * LANES) {
+            for tap in 0..if channel < channels { 9 } else { 0 } {
+                taps[tap % 3][tap / 3][lane] =
+                    f64::from(weights[((block * LANES + lane) * channels + channel) * 9 + tap]);
+            }
+        }
+        // Columns first, then rows.
+        let half: [[[f64; LANES]; IN]; 3] = taps.map(line);
+        let turned: [[[f64; LANES]; 3]; IN] = std::array::from_fn(|row| half.map(|column| column[row]));
+        for (row, values) in turned.into_iter().enumerate() {
+            for (column, values) in line(values).iter().enumerate() {
+                let at = (((row * IN + column) * blocks + block) * inputs + channel) * LANES;
+                // SAFETY: sixteen places for each (point, block, channel), and each pair of the latter is one task's.
+                let to = unsafe { space.get_mut(at, LANES) };
+                to.iter_mut().zip(values).for_each(|(to, v)| *to = *v as f32);
+            }
+        }
+    });
 }
 
 /// The inputs of a tile; places beyond the map and its halo are zeros.
