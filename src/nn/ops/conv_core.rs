@@ -5,11 +5,13 @@
 //! stride see the same taps of the kernel, so each such phase is a small dense convolution of the output's gradient
 //! (no col2im, no sum shared between tasks).
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::{
     conv::Geometry,
-    elem::Elem,
+    elem::{self, Elem},
     product::{Columns, Rows, Share, compute, pack_rows, packed_len, shares, tasks_each, with_scratch},
 };
 
@@ -27,7 +29,7 @@ impl<T> Default for Epilogue<'_, T> {
     }
 }
 
-/// A buffer that tasks write side by side, each its own places.
+/// A buffer that tasks write side by side, each its own places. It may hold nothing yet.
 struct Target<T>(*mut T, usize);
 
 // SAFETY: `Target::run` is the only access, and its callers give every place to one task.
@@ -37,22 +39,19 @@ impl<T: Elem> Target<T> {
     /// `len` places from `start`.
     ///
     /// # Safety
-    /// No other task may hold any of these places, and they are only written to.
+    /// No other task may hold any of these places.
     #[allow(clippy::mut_from_ref)]
-    unsafe fn run(&self, start: usize, len: usize) -> &mut [T] {
+    unsafe fn run(&self, start: usize, len: usize) -> &mut [MaybeUninit<T>] {
         assert!(start + len <= self.1, "a write beyond the output");
         // SAFETY: within the buffer as just checked, and exclusive by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start).cast(), len) }
     }
 }
 
 /// A vector that `fill` writes whole, without clearing it first.
 fn written<T: Elem>(len: usize, fill: impl FnOnce(&Target<T>)) -> Vec<T> {
-    let mut values = Vec::with_capacity(len);
-    fill(&Target(values.as_mut_ptr(), len));
-    // SAFETY: the capacity is there and the callers' shares cover every place once.
-    unsafe { values.set_len(len) };
-    values
+    // SAFETY: the callers' shares cover every place once.
+    unsafe { elem::written(len, |places| fill(&Target(places.as_mut_ptr().cast(), len))) }
 }
 
 /// Calls `f` with every plane surrounded by zeros, and the new height and width; without padding with `x` itself.
@@ -190,15 +189,15 @@ pub fn forward<T: Elem>(g: &Geometry, x: &[T], w: &[T], epilogue: &Epilogue<T>) 
     })
 }
 
-fn finish<T: Elem>(y: &mut [T], block: &[T], filter: usize, start: usize, epilogue: &Epilogue<T>) {
+fn finish<T: Elem>(y: &mut [MaybeUninit<T>], block: &[T], filter: usize, start: usize, epilogue: &Epilogue<T>) {
     let bias = epilogue.bias.map_or(T::ZERO, |b| b[filter]);
     let floor = if epilogue.relu { T::ZERO } else { T::NEG_INFINITY };
     let rectified = |v: T| if v < floor { floor } else { v };
     match epilogue.residual {
-        None => y.iter_mut().zip(block).for_each(|(y, &v)| *y = rectified(v + bias)),
+        None => y.iter_mut().zip(block).for_each(|(y, &v)| _ = y.write(rectified(v + bias))),
         Some(r) => {
             let r = &r[start..start + y.len()];
-            y.iter_mut().zip(block).zip(r).for_each(|((y, &v), &r)| *y = rectified(v + bias + r));
+            y.iter_mut().zip(block).zip(r).for_each(|((y, &v), &r)| _ = y.write(rectified(v + bias + r)));
         }
     }
 }
@@ -233,7 +232,7 @@ pub fn weight_gradient<T: Elem>(g: &Geometry, x: &[T], dy: &[T]) -> Vec<T> {
                     let start = share.part * len + (group * of + row) * k + share.columns.start;
                     // SAFETY: shares are disjoint in (part, filter, term), so this stretch is this task's alone.
                     let out = unsafe { target.run(start, share.columns.len()) };
-                    out.copy_from_slice(&block[..out.len()]);
+                    out.write_copy_of_slice(&block[..share.columns.len()]);
                 }
             });
             let mut dw = sums[..len].to_vec();
@@ -344,12 +343,12 @@ fn scatter<T: Elem>(
             let values = &block[from..from + len];
             if target.column_step == 1 {
                 // SAFETY: shares are disjoint in (channel, pixel of this phase), so this stretch is this task's alone.
-                unsafe { out.run(start, len) }.copy_from_slice(values);
+                unsafe { out.run(start, len) }.write_copy_of_slice(values);
             } else {
                 for (i, &v) in values.iter().enumerate() {
                     // SAFETY: as above, for single places: those between them belong to other phases.
                     let place = unsafe { out.run(start + i * target.column_step, 1) };
-                    place[0] = v;
+                    place[0].write(v);
                 }
             }
         });

@@ -8,17 +8,21 @@ mod conv;
 mod gradients;
 mod others;
 
+/// Bits without pattern, the same in every run (xorshift64; Marsaglia 2003, "Xorshift RNGs").
+pub(super) fn bits(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    })
+}
+
 /// Numbers without pattern between -1 and 1, the same in every run.
 fn noise(seed: u64, shape: &[usize]) -> Tensor {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let values: Vec<f64> = (0..shape.iter().product())
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-        })
-        .collect();
+    let number = |bits: u64| (bits >> 11) as f64 / (1u64 << 52) as f64 - 1.0;
+    let values: Vec<f64> = bits(seed).map(number).take(shape.iter().product()).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 

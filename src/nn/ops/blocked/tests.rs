@@ -5,18 +5,12 @@ use candle_core::{DType, Device, Tensor};
 use proptest::prelude::*;
 
 use super::*;
+use crate::nn::ops::tests::bits;
 use crate::nn::ops::{self, ConvSpec};
 
 fn noise(seed: u64, shape: &[usize]) -> Tensor {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            ((state >> 40) as f32) / (1u64 << 23) as f32 - 1.0
-        })
-        .collect();
+    let number = |bits: u64| (bits >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
+    let values: Vec<f32> = bits(seed).map(number).take(shape.iter().product()).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 

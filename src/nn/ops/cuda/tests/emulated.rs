@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::plan::{self, Arguments, Channels, Module, NormGradients, NormParameters, Number, Windows};
 use super::emulator::{Buffer, in_either_order, wide};
 use crate::nn::ops;
+use crate::nn::ops::tests::bits;
 
 const NUMBERS: [Number; 3] = [Number::F32, Number::F64, Number::Bf16];
 const EPSILON: f64 = 1e-5;
@@ -30,15 +31,7 @@ fn close(what: &str, number: Number, got: &[f64], wanted: &[f64]) {
 
 /// Numbers without pattern between -1 and 1, as `number` holds them.
 fn noise(seed: u64, len: usize, number: Number) -> Vec<f64> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            rounded((state >> 11) as f64 / (1u64 << 52) as f64 - 1.0, number)
-        })
-        .collect()
+    bits(seed).map(|bits| rounded((bits >> 11) as f64 / (1u64 << 52) as f64 - 1.0, number)).take(len).collect()
 }
 
 fn rounded(value: f64, number: Number) -> f64 {

@@ -4,6 +4,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::super::allow_tf32;
+use crate::nn::ops::tests::bits;
 use crate::nn::ops::{self, ConvSpec, Update};
 
 fn gpu() -> Device {
@@ -12,16 +13,9 @@ fn gpu() -> Device {
 }
 
 fn noise(seed: u64, shape: &[usize]) -> Tensor {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let values: Vec<f64> = (0..shape.iter().product())
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            // Eight bits, so that bf16 holds them.
-            ((state >> 56) as f64 - 128.0) / 128.0
-        })
-        .collect();
+    // Eight bits, so that bf16 holds them.
+    let number = |bits: u64| ((bits >> 56) as f64 - 128.0) / 128.0;
+    let values: Vec<f64> = bits(seed).map(number).take(shape.iter().product()).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
