@@ -125,6 +125,31 @@ fn filters_search_the_whole_gallery_and_the_list_is_written_as_table_and_sheet()
 }
 
 #[test]
+fn what_goes_well_with_a_garment_is_of_other_kinds_nearest_first_and_says_what_the_model_is_worth() {
+    let photo = a_street_photo();
+    let found = json(&seamline(&["search", &photo, "--project", project(), "-k", "9", "--goes-with", "--json"]));
+    let goes_with = &found["goes_with"];
+    let own = goes_with["kind"].as_str().unwrap();
+    assert_eq!(goes_with["known_by"], "photo", "the photo's data say its kind");
+    assert!(goes_with["says"].as_str().unwrap().starts_with("This model"), "{goes_with}");
+    let kinds = goes_with["kinds"].as_array().unwrap();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| kind[0] != own && kind[1].as_u64().unwrap() > 0));
+    let hits = found["hits"].as_array().unwrap();
+    let distances: Vec<f64> = hits.iter().map(|hit| hit["distance"].as_f64().unwrap()).collect();
+    assert!(hits.len() == 9 && distances.windows(2).all(|pair| pair[0] <= pair[1]), "{distances:?}");
+    for (hit, distance) in hits.iter().zip(&distances) {
+        assert!(hit["kind"] != own && hit["structural"].is_null());
+        let cosine = hit["global"].as_f64().unwrap();
+        assert!((distance - (2.0 - 2.0 * cosine).sqrt()).abs() < 1e-4, "{hit}");
+    }
+    let text = seamline(&["search", &photo, "--project", project(), "-k", "3", "--goes-with"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains(&format!("Goes well with this {own}")) && text.contains("distance"), "{text}");
+    // A plan is between photos of the same product.
+    sentence(&seamline(&["search", &photo, "--project", project(), "--goes-with", "--plan", "x.png"]), 2);
+}
+
+#[test]
 fn a_crop_changes_the_query_and_is_repeated_in_the_answer() {
     let photo = a_street_photo();
     let words = ["search", &photo, "--project", project(), "--crop", "30,40,120,150", "--json"];

@@ -14,8 +14,8 @@ use crate::domain::{
     Ranking, Shelf, SquarePicture, Stage, Timings,
 };
 use crate::jobs::{
-    Activity, Backend, Event, LabelState, ModelInfo, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, Request,
-    ShelfRequest,
+    Activity, Backend, Event, LabelState, ModelInfo, OutfitSkill, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto,
+    Request, ShelfRequest,
 };
 use crate::ot::{self, Cells};
 
@@ -159,8 +159,12 @@ impl MadeUp {
     }
 
     fn summary(&self) -> ProjectSummary {
-        let model =
-            ModelInfo { checkpoint: CheckpointId::new("0123456789abcdef"), name: "made up".into(), recall_at_1: None };
+        let model = ModelInfo {
+            checkpoint: CheckpointId::new("0123456789abcdef"),
+            name: "made up".into(),
+            recall_at_1: None,
+            outfits: OutfitSkill::default(),
+        };
         ProjectSummary {
             path: "made up".into(),
             name: "Made up".into(),

@@ -1,12 +1,12 @@
 //! What the panels asked for.
 
 use super::{App, LIMIT, drops};
-use crate::domain::{CropRect, GalleryChange, MatchOptions, PhotoId};
+use crate::domain::{CropRect, GalleryChange, Goal, MatchOptions, PhotoId};
 use crate::jobs::{Dialog, Mark, QueryPhoto, Request, SearchRequest};
 use crate::ui::command::{Action, Command};
 use crate::ui::inspect::Zoom;
 use crate::ui::layout::{Layout, Pane, Workspace};
-use crate::ui::state::{ProjectState, Query, Ribbons, Said};
+use crate::ui::state::{ProjectState, Query, Ribbons, Said, Tone};
 
 impl App {
     pub(super) fn obey(&mut self, ctx: &egui::Context, command: Command) {
@@ -54,6 +54,11 @@ impl App {
     fn act(&mut self, ctx: &egui::Context, action: Action) {
         let over_evidence = self.session.workspace == Workspace::Explore && self.session.study.evidence.is_some();
         if over_evidence && !super::study::allowed_over_evidence(action) {
+            return;
+        }
+        if self.session.goes_with() && action.is_about_a_match() {
+            let sentence = "This list is of what goes well with the garment; this is for the list of the same product";
+            self.notify(ctx.input(|input| input.time), Tone::Info, sentence, None);
             return;
         }
         match action {
@@ -158,6 +163,9 @@ impl App {
             QueryPhoto::Earlier(_) => self.session.query.as_ref().map_or_else(String::new, |query| query.name.clone()),
         });
         self.session.zoom = Zoom::default();
+        if self.asked.again.is_none() {
+            self.session.shelf.options.goal = Goal::SameProduct;
+        }
         self.remember_selected();
         let id = self.last_query.next();
         let origin = photo.clone();
@@ -180,6 +188,10 @@ impl App {
             return;
         }
         query.remember(&self.session.shelf.options);
+        if let Goal::GoesWith { of } = &mut self.session.shelf.options.goal {
+            // Another part of the photo is another garment.
+            *of = None;
+        }
         query.crop = Some(crop);
         query.painting.forget_query();
         query.former_ranks = None;

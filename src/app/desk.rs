@@ -1,7 +1,7 @@
 //! The palette, the preferences, the keys, and coming back to earlier searches and projects.
 
 use super::App;
-use crate::domain::{CropRect, MatchOptions, QueryId};
+use crate::domain::{CropRect, Goal, MatchOptions, QueryId};
 use crate::jobs::{DeviceChoice, QueryPhoto, Request};
 use crate::ui::command::Action;
 use crate::ui::desk::{Desk, Page, Palette, PastSearch, Recording};
@@ -229,6 +229,7 @@ impl App {
         query.selected = search.selected;
         self.session.query = Some(query);
         self.session.options = search.options;
+        self.session.shelf.options.goal = Goal::SameProduct;
         self.submit_search(photo, search.crop);
         self.fallback = fallback.map(|photo| (self.last_query, photo));
         self.search_is_now();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::App;
-use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Stage};
+use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking};
 use crate::jobs::{
     Dialog, Event, Failure, FailureOf, GalleryRequest, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto,
     Request, ShelfRequest, TrainReport,
@@ -90,7 +90,8 @@ impl App {
     /// The same query with the new model, and what that moves.
     fn model_changed(&mut self) {
         let Some(query) = &mut self.session.query else { return };
-        query.former_ranks = query.ranking.as_ref().map(|ranking| ranks(ranking));
+        let of_product = |ranking: &&Arc<Ranking>| ranking.shelf.options.goal.is_same_product();
+        query.former_ranks = query.ranking.as_ref().filter(of_product).map(|ranking| ranks(ranking));
         self.session.baseline = if query.former_ranks.is_some() { Baseline::FormerModel } else { Baseline::Global };
         self.search_again();
     }
@@ -116,7 +117,7 @@ impl App {
         products: Arc<BTreeMap<ProductId, ProductRecord>>,
     ) {
         let Some(query) = self.session.query.as_mut().filter(|query| query.id == id) else { return };
-        let last = ranking.stage == Stage::Structural || ranking.options.rerank == 0;
+        let last = ranking.is_last();
         // Only an order that is seen can be slid from.
         query.slid_from = match &query.ranking {
             Some(before) => {
@@ -230,6 +231,8 @@ impl App {
             });
         }
         self.session.labels = labels;
+        // What is said of the garment's kind decides which kinds go with it.
+        self.asked.arrange_again |= self.session.goes_with();
     }
 
     fn train_ended(&mut self, now: f64, report: Arc<TrainReport>) {

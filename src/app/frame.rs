@@ -170,11 +170,17 @@ impl App {
         {
             self.send_paint(query);
         }
-        let Some(query) = &self.session.query else { return };
+        let goes_with = self.session.goes_with();
+        let Some(query) = &mut self.session.query else { return };
         if self.asked.ranking_again && !self.asked.ranking && query.failed.is_none() {
             self.asked.ranking_again = false;
             self.asked.ranking = true;
             self.backend.submit(Request::Rerank { query: query.id, options });
+        }
+        if self.asked.plan_again && goes_with {
+            // Garments of different kinds have no cells in common.
+            self.asked.plan_again = false;
+            query.plan = None;
         }
         if self.asked.plan_again
             && self.asked.plan.is_none()

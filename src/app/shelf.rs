@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{App, LIMIT};
-use crate::domain::{Effect, LoggedPhoto, PhotoId, SearchId, Subject};
+use crate::domain::{Effect, Goal, LoggedPhoto, PhotoId, SearchId, Subject};
 use crate::jobs::{Dialog, ExportFormat, QueryPhoto, Request, ShelfEvent, ShelfRequest};
 use crate::project::ShelfEdit;
 use crate::ui::command::{Action, Command};
@@ -54,6 +54,7 @@ impl App {
                 self.asked.arrange_again = true;
             }
             ShelfCommand::CloseAgain => shelf.again = None,
+            ShelfCommand::Goal(goal) => self.set_goal(goal),
         }
     }
 
@@ -91,6 +92,13 @@ impl App {
                 self.rule_for_picked(ctx, action);
             }
             Action::Pin | Action::Boost | Action::Bury | Action::Exclude => self.rule_for_selected(ctx, action),
+            Action::GoesWith if self.session.goes_with() => self.set_goal(Goal::SameProduct),
+            Action::GoesWith => self.set_goal(Goal::GoesWith { of: None }),
+            Action::GoesWithResult => {
+                if let Some(photo) = selected {
+                    self.set_goal(Goal::GoesWith { of: Some(photo) });
+                }
+            }
             Action::Compare if self.has_picked() => self.compare_picked(ctx),
             Action::Compare => {
                 if let Some(photo) = selected {
@@ -107,6 +115,30 @@ impl App {
             _ => return false,
         }
         true
+    }
+
+    /// What is listed: another list has another best, whose plan follows where there is one.
+    fn set_goal(&mut self, goal: Goal) {
+        if self.session.shelf.options.goal == goal {
+            return;
+        }
+        self.session.shelf.options.goal = goal.clone();
+        self.session.shelf.expanded.clear();
+        self.session.shelf.picked.clear();
+        let Some(query) = &mut self.session.query else { return };
+        if let Goal::GoesWith { of: Some(photo) } = goal {
+            let hits = query.ranking.iter().flat_map(|ranking| &ranking.hits);
+            let hit = hits.into_iter().find(|hit| hit.photo == photo);
+            let name = hit.and_then(|hit| query.products.get(&hit.product)).map(|product| product.name.clone());
+            query.example_names.extend(name.map(|name| (photo, name)));
+        }
+        query.selected_by_hand = false;
+        if query.failed.is_some() {
+            self.search_again();
+        } else {
+            query.stale = query.ranking.is_some();
+            self.asked.arrange_again = true;
+        }
     }
 
     fn filters_changed(&mut self) {

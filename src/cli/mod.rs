@@ -7,6 +7,7 @@ mod bench;
 mod devices;
 mod embed;
 mod evidence;
+mod goes_with;
 mod import;
 mod index;
 mod models;

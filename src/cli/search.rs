@@ -6,19 +6,21 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::goes_with::GoesWith;
 use super::options::{DeviceChoice, MatchChoice, ProjectChoice};
 use super::output::ProgressLine;
 use super::{CliError, Output, picture, session};
 use crate::data;
 use crate::domain::{
-    CropRect, Filter, Filters, Hit, MatchOptions, PhotoId, PlanView, ProductRecord, QueryEdit, Ranking, Recipe, Rule,
-    ShelfOptions, StopFlag, Timings, Touched,
+    CropRect, Filter, Filters, Goal, Hit, Layer, MatchOptions, PhotoId, PlanView, ProductRecord, QueryEdit, Ranking,
+    Recipe, Rule, ShelfOptions, StopFlag, Timings, Touched, goal,
 };
 use crate::jobs::export;
 use crate::jobs::layers;
 use crate::jobs::open::Engine;
 use crate::jobs::search::{self, Found, PlanRequest, Search};
 use crate::jobs::shelve::{Catalogue, Shelving};
+use crate::jobs::worn;
 use crate::jobs::{PlanInfo, QueryInfo, SheetInfo};
 use crate::nn;
 use crate::project::{Project, write_beside};
@@ -48,6 +50,10 @@ pub struct Arguments {
     /// A shop photo that it should not resemble. May be given again
     #[arg(long, value_name = "ID")]
     dislike: Vec<String>,
+    /// List products of other kinds that go well with the garment instead of the same product, nearest first by the
+    /// distance of global vectors; for a product's own company name one of its shop photos
+    #[arg(long, conflicts_with_all = ["plan", "rerank"])]
+    goes_with: bool,
     /// How many hits to print
     #[arg(short = 'k', value_name = "N", default_value_t = 10)]
     limit: usize,
@@ -88,7 +94,7 @@ pub struct ShelfChoice {
 impl ShelfChoice {
     /// # Errors
     /// Wrong use, where a filter names a column that no product has.
-    fn shelving(&self, project: &Project, engine: &Engine) -> Result<Shelving, CliError> {
+    fn shelving(&self, project: &Project, engine: &Engine, goal: Goal) -> Result<Shelving, CliError> {
         let catalogue = Catalogue::read(project, engine.searcher.index())?;
         let names: Vec<&str> = catalogue.columns.names().collect();
         for filter in &self.filters {
@@ -101,7 +107,8 @@ impl ShelfChoice {
             }
         }
         let filters = self.filters.iter().cloned().collect();
-        let options = ShelfOptions { filters, without_rules: self.without_rules, ..ShelfOptions::default() };
+        let without_rules = self.without_rules;
+        let options = ShelfOptions { goal, filters, without_rules, ..ShelfOptions::default() };
         Ok(Shelving::of(project, Arc::new(catalogue), options)?)
     }
 }
@@ -119,6 +126,8 @@ struct Answer<'a> {
     passing: usize,
     rules: usize,
     excluded: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goes_with: Option<GoesWith<'a>>,
     hits: Vec<HitLine<'a>>,
 }
 
@@ -137,6 +146,9 @@ struct HitLine<'a> {
     path: PathBuf,
     name: Option<&'a str>,
     kind: Option<&'a str>,
+    /// To the garment, where products that go with it were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance: Option<f32>,
     /// What merchandising rules did to this hit.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Touch<'a>>,
@@ -203,7 +215,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let project = session::open_project(&arguments.project, output)?;
     let ready = session::make_ready(&project, &arguments.device, output)?;
     let engine = &ready.engine;
-    let shelving = arguments.shelf.shelving(&project, engine)?;
+    let goal = if arguments.goes_with { Goal::GoesWith { of: None } } else { Goal::SameProduct };
+    let shelving = arguments.shelf.shelving(&project, engine, goal)?;
     let finished = find(&project, engine, &arguments.asked(), options, arguments.limit, &shelving)?;
     let ranking = &finished.found.shown;
     let products = project.products_named(ranking.hits.iter().map(|hit| &hit.product))?;
@@ -231,6 +244,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
                 path: project.paths().photo(&hit.photo),
                 name: product.map(|p| p.name.as_str()),
                 kind: product.map(|p| p.kind.as_str()),
+                distance: arguments.goes_with.then(|| goal::distance_of(hit.global)),
                 rules: shelf.touched.get(&hit.photo).map(|touched| Touch { touched, says: says(touched) }),
                 folded_behind: behind(hit.rank),
             }
@@ -251,10 +265,15 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             passing: shelf.passing,
             rules: shelf.rules,
             excluded: shelf.excluded,
+            goes_with: GoesWith::of(shelf, &shelving, engine),
             hits: hits.collect(),
         });
     }
-    print(ranking, &products, output)?;
+    if let Some(found) = GoesWith::of(&ranking.shelf, &shelving, engine) {
+        found.print(ranking, &products, output)?;
+    } else {
+        print(ranking, &products, output)?;
+    }
     if let Some(file) = &arguments.plan {
         output.line(format!("\nThe plan between the photo and the first hit: {}", file.display()))?;
     }
@@ -287,9 +306,13 @@ fn find(
     let search = Search { engine, photo: &photo, crop, options, limit, decode_ms, shelving };
     let stop = StopFlag::new();
     let encoded = search::compose(engine, search.encode(&stop)?, &also, &asked.recipe)?;
-    let global = search.rank_globally(encoded)?;
+    let part = worn::Part { known: &known, crop, features: &encoded.features };
+    let shelving = &worn::of_part(shelving.clone(), project, engine, &part)?;
+    let global = Search { shelving, ..search }.rank_globally(encoded)?;
     let line = ProgressLine::default();
-    let engine = layers::engine_at_layer(project, engine, &global, (&photo, crop), &options, &|p| line.show(&p));
+    // Only what is compared cell by cell needs the cells of an earlier layer.
+    let at = MatchOptions { layer: if shelving.compares_cells() { options.layer } else { Layer::Last }, ..options };
+    let engine = layers::engine_at_layer(project, engine, &global, (&photo, crop), &at, &|p| line.show(&p));
     line.finish();
     let engine = engine?;
     let found = search::rerank(&engine, &global, &options, limit, shelving, &stop)?;
@@ -336,7 +359,7 @@ fn plan_of(project: &Project, finished: &Finished, hit: &Hit, options: MatchOpti
     })?)
 }
 
-type Products = std::collections::BTreeMap<crate::domain::ProductId, ProductRecord>;
+pub(super) type Products = std::collections::BTreeMap<crate::domain::ProductId, ProductRecord>;
 
 fn print(ranking: &Ranking, products: &Products, output: &mut Output) -> Result<(), CliError> {
     output.line(format!(
@@ -368,7 +391,7 @@ pub fn show_example(project: &ProjectChoice, file: &Path, output: &mut Output) -
     let example = crate::jobs::open::examples(&project)?.into_iter().next();
     let example = example.ok_or_else(|| CliError::Failure("this project has no street photo to search with".into()))?;
     let named = Path::new(example.as_str());
-    let shelving = ShelfChoice::default().shelving(&project, &ready.engine)?;
+    let shelving = ShelfChoice::default().shelving(&project, &ready.engine, Goal::SameProduct)?;
     let finished = find(&project, &ready.engine, &Asked::plainly(named), options, 10, &shelving)?;
     let ranking = &finished.found.shown;
     output.line(format!("Searching with {}\n", finished.path.display()))?;

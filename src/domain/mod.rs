@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod epsilon;
 pub mod filter;
+pub mod goal;
 pub mod ids;
 pub mod intake;
 pub mod label;
@@ -27,6 +28,7 @@ pub mod work;
 pub use calendar::Utc;
 pub use epsilon::{EpsilonHold, EpsilonSample, EpsilonStudy};
 pub use filter::{Facet, FacetValues, Facets, Filter, FilterTest, Filters};
+pub use goal::{Garment, Goal, KindKnown};
 pub use ids::{CheckpointId, PhotoId, ProductId, QueryId, RunId};
 pub use intake::{Catalogue, GalleryChange, IntakeReport, ListedPhoto, SkipReason, Skipped};
 pub use label::{Label, LabelKey, LabelValue, Origin};

@@ -56,3 +56,10 @@ pub struct Ranking {
     #[serde(default)]
     pub shelf: Shelf,
 }
+
+impl Ranking {
+    /// Whether no further stage follows.
+    pub fn is_last(&self) -> bool {
+        self.stage == Stage::Structural || self.options.rerank == 0 || !self.shelf.options.goal.is_same_product()
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::filter::value_of;
-use super::{Filters, PhotoId, ProductId, ProductRecord};
+use super::{Filters, Garment, Goal, PhotoId, ProductId, ProductRecord};
 
 /// The number of a rule in its project, from 1.
 pub type RuleId = i64;
@@ -119,6 +119,7 @@ impl Default for FoldOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShelfOptions {
+    pub goal: Goal,
     pub filters: Filters,
     /// The order as if there were no rules.
     pub without_rules: bool,
@@ -166,6 +167,9 @@ pub struct Shelf {
     pub touched: BTreeMap<PhotoId, Touched>,
     /// In the order of their places.
     pub folds: Vec<Fold>,
+    /// Where products that go well with a garment were asked for: that garment.
+    #[serde(default)]
+    pub garment: Option<Garment>,
 }
 
 impl Shelf {

@@ -182,6 +182,20 @@ impl Columns {
         Some(self.rows.iter().map(|&at| at != UNKNOWN && failed.get(at as usize).is_some_and(|f| f.0 == 0)).collect())
     }
 
+    /// Whether any product is of this kind.
+    pub fn has_kind(&self, kind: &str) -> bool {
+        self.column(KIND).is_some_and(|kinds| !kind.is_empty() && kinds.values.iter().any(|value| value == kind))
+    }
+
+    /// Which rows are of products that have a kind, and not this one.
+    pub fn rows_of_other_kinds(&self, own: Option<&str>) -> Vec<bool> {
+        let Some(kinds) = self.column(KIND) else { return vec![false; self.rows.len()] };
+        let is_other = |code: usize| kinds.value(code).is_some_and(|kind| Some(kind) != own);
+        let other: Vec<bool> = (0..kinds.values.len()).map(is_other).collect();
+        let of_row = |&at: &u32| kinds.codes.get(at as usize).is_some_and(|&code| other[code as usize]);
+        self.rows.iter().map(|at| *at != UNKNOWN && of_row(at)).collect()
+    }
+
     /// What can be filtered by. Each column is counted under the filters of the others, so that a further choice in it
     /// says what it would add.
     pub fn facets(&self, filters: &Filters) -> Facets {

@@ -43,6 +43,7 @@ pub mod training;
 pub mod types;
 mod wake;
 mod workers;
+pub mod worn;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 
 use super::JobError;
-use super::types::ModelInfo;
+use super::types::{ModelInfo, OutfitSkill};
 use crate::domain::CheckpointId;
 use crate::nn::{Embedder, Encoder, ModelCard, Precision, checkpoint};
 use crate::project::Project;
@@ -29,10 +29,12 @@ impl ModelEntry {
 
 /// What the window says of a model.
 pub fn info_of(checkpoint: &CheckpointId, card: &ModelCard) -> ModelInfo {
+    let metric = |name: &str| card.metrics.get(name).map(|value| *value as f32);
     ModelInfo {
         checkpoint: checkpoint.clone(),
         name: card.name.clone(),
-        recall_at_1: card.metrics.get(RECALL_AT_1).map(|recall| *recall as f32),
+        recall_at_1: metric(RECALL_AT_1),
+        outfits: OutfitSkill { fill_in_blank: metric(FILL_IN_BLANK), compatibility_auc: metric(COMPATIBILITY_AUC) },
     }
 }
 

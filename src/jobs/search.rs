@@ -193,10 +193,10 @@ pub fn spot(encoder: &Encoder, photo: &RgbImage, known: &[CropRect]) -> Result<V
 }
 
 /// Two boxes that share more than this part of their union are one to a person.
-const LIKE_ANOTHER: f32 = 0.6;
+pub(super) const LIKE_ANOTHER: f32 = 0.6;
 
 /// Intersection over union.
-fn overlap(a: CropRect, b: CropRect) -> f32 {
+pub(super) fn overlap(a: CropRect, b: CropRect) -> f32 {
     let along = |a: f32, a_length: f32, b: f32, b_length: f32| ((a + a_length).min(b + b_length) - a.max(b)).max(0.0);
     let both = along(a.x, a.width, b.x, b.width) * along(a.y, a.height, b.y, b.height);
     both / (a.width * a.height + b.width * b.height - both).max(f32::MIN_POSITIVE)
@@ -294,7 +294,8 @@ fn rank_globally(
     shelving: &Shelving,
 ) -> Result<Found, JobError> {
     let start = Instant::now();
-    let mut global = engine.searcher.search_within(&features, limit.max(options.rerank), options, shelving.pass());
+    let compared = shelving.compared(&features);
+    let mut global = engine.searcher.search_within(&compared, limit.max(options.rerank), options, shelving.pass());
     let mut shown = shelving.finish(engine, &features, &global, options, limit, &StopFlag::new())?;
     let global_ms = ms_since(start);
     global.timings =
@@ -329,7 +330,8 @@ pub fn rerank(
     // More candidates may be wanted than were kept.
     let enough = found.global.hits.len() >= limit.max(options.rerank).min(shelving.passing(engine.searcher.index()));
     let base = if enough { found.clone() } else { refilter(engine, found, options, limit, shelving)? };
-    let mut free = if options.rerank == 0 {
+    let compares = options.rerank > 0 && shelving.compares_cells();
+    let mut free = if !compares {
         Ranking { options: *options, ..(*base.global).clone() }
     } else {
         let ranking = engine.searcher.rerank_given(&base.features, &base.global, options, stop);
@@ -338,7 +340,7 @@ pub fn rerank(
     };
     free.timings = base.global.timings;
     let mut shown = shelving.finish(engine, &base.features, &free, options, limit, stop)?;
-    if options.rerank > 0 {
+    if compares {
         let (structural, spent) = (ms_since(start), base.global.timings);
         shown.timings = Timings { structural, total: spent.decode + spent.encode + spent.global + structural, ..spent };
     }

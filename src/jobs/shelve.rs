@@ -1,12 +1,15 @@
 //! Filters, rules and folding around a search: which rows it looks at, and what becomes of what it found.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::JobError;
 use super::open::Engine;
 use super::past::GallerySeen;
-use crate::domain::{FoldOptions, Hit, MatchOptions, PhotoId, ProductId, Ranking, Rule, Shelf, ShelfOptions, StopFlag};
+use crate::domain::{
+    FoldOptions, Garment, Hit, MatchOptions, PhotoId, ProductId, Ranking, Rule, Shelf, ShelfOptions, StopFlag,
+};
 use crate::index::{self, Alike, Beyond, Columns, GalleryIndex};
 use crate::nn::CellFeatures;
 use crate::project::Project;
@@ -63,13 +66,21 @@ pub struct Shelving {
     rules: Arc<Vec<Rule>>,
     options: ShelfOptions,
     pass: Option<Arc<Vec<bool>>>,
+    worn: Option<Arc<Worn>>,
+}
+
+/// The garment that products are to go with.
+pub(super) struct Worn {
+    pub garment: Garment,
+    /// Its global vector; `None` is the query's own.
+    pub vector: Option<Vec<f32>>,
 }
 
 impl Default for Shelving {
     fn default() -> Self {
         let fold = FoldOptions { on: false, ..FoldOptions::default() };
         let options = ShelfOptions { fold, ..ShelfOptions::default() };
-        Self { catalogue: None, rules: Arc::default(), options, pass: None }
+        Self { catalogue: None, rules: Arc::default(), options, pass: None, worn: None }
     }
 }
 
@@ -78,11 +89,34 @@ impl Shelving {
         let rules = if options.without_rules { Vec::new() } else { rules };
         let rules = Arc::new(rules.into_iter().filter(|rule| rule.enabled).collect::<Vec<_>>());
         let pass = catalogue.columns.rows_passing(&options.filters).map(Arc::new);
-        Self { catalogue: Some(catalogue), rules, options, pass }
+        Self { catalogue: Some(catalogue), rules, options, pass, worn: None }
     }
 
     pub fn of(project: &Project, catalogue: Arc<Catalogue>, options: ShelfOptions) -> Result<Self, JobError> {
         Ok(Self::new(catalogue, project.rules()?, options))
+    }
+
+    /// The same for products that go with this garment: rows of its own kind do not pass.
+    pub(super) fn worn_with(self, worn: Worn) -> Self {
+        let Some(catalogue) = &self.catalogue else { return self };
+        let mut pass = catalogue.columns.rows_of_other_kinds(worn.garment.kind.as_deref());
+        if let Some(filtered) = self.pass() {
+            pass.iter_mut().zip(filtered).for_each(|(pass, filtered)| *pass &= filtered);
+        }
+        Self { pass: Some(Arc::new(pass)), worn: Some(Arc::new(worn)), ..self }
+    }
+
+    /// Whether the first photos are compared cell by cell: garments of different kinds have no cells in common.
+    pub fn compares_cells(&self) -> bool {
+        self.options.goal.is_same_product()
+    }
+
+    /// What is compared with the gallery: the query, or the garment of the gallery that stands for it.
+    pub(super) fn compared<'a>(&self, features: &'a CellFeatures) -> Cow<'a, CellFeatures> {
+        match self.worn.as_ref().and_then(|worn| worn.vector.clone()) {
+            Some(globals) => Cow::Owned(CellFeatures { globals, ..features.clone() }),
+            None => Cow::Borrowed(features),
+        }
     }
 
     pub fn pass(&self) -> Option<&[bool]> {
@@ -117,9 +151,10 @@ impl Shelving {
         limit: usize,
         stop: &StopFlag,
     ) -> Result<Ranking, JobError> {
-        let searcher = &engine.searcher;
+        let (searcher, features) = (&engine.searcher, &*self.compared(features));
         let passing = self.passing(searcher.index());
         let mut shelf = Shelf { options: self.options.clone(), passing, rules: self.rules.len(), ..Shelf::default() };
+        shelf.garment = self.worn.as_ref().map(|worn| worn.garment.clone());
         let mut hits: Vec<Hit>;
         let row_rules = self.catalogue.as_ref().and_then(|catalogue| catalogue.columns.row_rules(&self.rules));
         match (row_rules, &self.catalogue) {

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::JobError;
 use super::io::IoJob;
 use super::open::Engine;
+use super::queries::Kept;
 use super::searcher::{Done, SearchThread, attempt, engine_of};
 use super::shared::{Closed, Opened};
 use super::shelve::Shelving;
 use super::types::{Event, ExportFormat, FailureOf, ShelfEvent};
 use super::workers::SheetInfo;
-use super::{export, past, search};
+use super::{export, past, search, worn};
 use crate::domain::{Filters, MatchOptions, Paint, PhotoId, QueryId, SearchId, ShelfOptions, StopFlag};
+use crate::nn::CellFeatures;
 use crate::project::ShelfEdit;
 
 impl SearchThread {
@@ -25,6 +27,21 @@ impl SearchThread {
     ) -> Result<Shelving, JobError> {
         let catalogue = self.shared.catalogue(opened, engine)?;
         Shelving::of(&opened.project(), catalogue, options.clone())
+    }
+
+    /// The same for a query whose features are known: of products that go well with its garment, those of other kinds.
+    pub(super) fn shelving_for(
+        &self,
+        opened: &Opened,
+        engine: &Engine,
+        kept: &Kept,
+        features: &CellFeatures,
+    ) -> Result<Shelving, JobError> {
+        let shelving = self.shelving(opened, engine, &kept.shelf)?;
+        let edit = kept.recipe.edit;
+        let (width, height) = edit.size(kept.info.width, kept.info.height);
+        let known = kept.known.turned(edit, width, height);
+        worn::of_part(shelving, &opened.project(), engine, &worn::Part { known: &known, crop: kept.crop, features })
     }
 
     pub(super) fn facets(&self, filters: &Filters) -> Done {
@@ -49,10 +66,10 @@ impl SearchThread {
         self.shared.queries().update(query, |kept| (kept.shelf, kept.limit) = (shelf, limit));
         let kept = attempt!(self.kept(query));
         let engine = engine_of(&kept, &opened);
-        let shelving = attempt!(self.shelving(&opened, &engine, &kept.shelf));
         let found = attempt!(self.found_with(&kept, &engine, options));
+        let shelving = attempt!(self.shelving_for(&opened, &engine, &kept, &found.features));
         let found = attempt!(search::refilter(&engine, &found, options, kept.limit, &shelving));
-        let engine = attempt!(self.tuned(&opened, &engine, &kept, &super::knobs::candidates(&found, options), options));
+        let engine = attempt!(self.tuned_for(&opened, &engine, &kept, &found, options));
         let found = attempt!(search::rerank(&engine, &found, options, kept.limit, &shelving, stop));
         self.keep(query, &engine, &found);
         self.unnoted.set(Some(query));

@@ -365,6 +365,31 @@ pub struct ModelInfo {
     pub name: String,
     /// Recall@1 of the test split, where it was measured.
     pub recall_at_1: Option<f32>,
+    /// What it knows of outfits, where that was measured.
+    pub outfits: OutfitSkill,
+}
+
+/// How well a model tells what is worn together; nothing where it was not measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct OutfitSkill {
+    /// Share of the fill-in-the-blank questions that it answers right.
+    pub fill_in_blank: Option<f32>,
+    /// The chance that an outfit scores better than a set of products that is none; 0.5 by guessing.
+    pub compatibility_auc: Option<f32>,
+}
+
+impl OutfitSkill {
+    /// One sentence for whoever is about to believe it.
+    pub fn words(&self) -> String {
+        let blanks = self.fill_in_blank.map(|share| format!("{:.0} % of the blanks filled right", 100.0 * share));
+        let auc = self.compatibility_auc.map(|auc| format!("AUC {auc:.2} where guessing has 0.50"));
+        match [blanks, auc].into_iter().flatten().collect::<Vec<_>>() {
+            none if none.is_empty() => {
+                "This model was not taught what goes together; it puts first what looks alike".to_owned()
+            }
+            measured => format!("This model, measured on outfits: {}", measured.join(", ")),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

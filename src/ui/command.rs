@@ -100,6 +100,8 @@ pub enum Action {
     OpenCompare,
     Export,
     SaveSearch,
+    GoesWith,
+    GoesWithResult,
     WhyAbove,
     IgnoreRegion,
     TestReason,
@@ -158,7 +160,7 @@ pub struct Entry {
 }
 
 impl Action {
-    pub const ALL: [Self; 88] = [
+    pub const ALL: [Self; 90] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -203,6 +205,8 @@ impl Action {
         Self::OpenCompare,
         Self::Export,
         Self::SaveSearch,
+        Self::GoesWith,
+        Self::GoesWithResult,
         Self::WhyAbove,
         Self::IgnoreRegion,
         Self::TestReason,
@@ -258,6 +262,21 @@ impl Action {
     pub fn hover_text(self, ctx: &egui::Context) -> String {
         let tooltip = self.entry().tooltip;
         self.key_text(ctx).map_or_else(|| tooltip.to_owned(), |key| format!("{tooltip} ({key})"))
+    }
+
+    /// Whether it is about a match with the same product: what only goes well with a garment has no plan and is not it.
+    pub fn is_about_a_match(self) -> bool {
+        matches!(
+            self,
+            Self::SameProduct
+                | Self::NotThis
+                | Self::SavePlan
+                | Self::WhyAbove
+                | Self::IgnoreRegion
+                | Self::TestReason
+                | Self::SaveEvidence
+                | Self::Query(QueryAction::Like | QueryAction::Dislike)
+        )
     }
 
     /// Moving through results is left to whatever holds the keyboard focus.

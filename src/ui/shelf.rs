@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::domain::{
-    Again, Effect, Facets, FilterTest, FoldOptions, FoldedAs, Hit, MatchOptions, PastSearch, PhotoId, ProductRecord,
-    Ranking, Rule, RuleId, SearchId, ShelfOptions, Subject,
+    Again, Effect, Facets, FilterTest, FoldOptions, FoldedAs, Goal, Hit, MatchOptions, PastSearch, PhotoId,
+    ProductRecord, Ranking, Rule, RuleId, SearchId, ShelfOptions, Subject,
 };
 use crate::jobs::types::ExportFormat;
 use crate::project::ShelfEdit;
@@ -41,6 +41,8 @@ pub enum ShelfCommand {
     MoreResults,
     Export(ExportFormat),
     CloseAgain,
+    /// The same product, or what goes well with a garment.
+    Goal(Goal),
 }
 
 /// A product on the tray, as it was when it was put there.

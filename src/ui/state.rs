@@ -345,6 +345,11 @@ pub enum Said {
 }
 
 impl Session {
+    /// Whether products are asked for that go well with a garment, instead of the same product.
+    pub fn goes_with(&self) -> bool {
+        !self.shelf.options.goal.is_same_product()
+    }
+
     pub fn said(&self, product: &ProductId) -> Option<Said> {
         let query = self.query.as_ref()?.project_photo.clone()?;
         match self.labels.value(&LabelKey::Match { query, product: product.clone() })? {

@@ -9,7 +9,7 @@ use crate::domain::{
     CheckpointId, CropRect, Grid, Hit, MatchOptions, PairMatch, PhotoId, Pixels, ProductId, ProductRecord, QueryEdit,
     QueryId, Ranking, Shelf, SquarePicture, Stage, Timings, TransportPlan,
 };
-use crate::jobs::{Event, LabelState, ModelInfo, PlanInfo, ProjectSummary, QueryInfo};
+use crate::jobs::{Event, LabelState, ModelInfo, OutfitSkill, PlanInfo, ProjectSummary, QueryInfo};
 
 pub const NAMES: [(&str, &str, &str); 12] = [
     ("Breton long sleeve", "knit", "39.00"),
@@ -174,7 +174,8 @@ pub fn photo(index: usize) -> PhotoId {
 }
 
 pub fn model(name: &str, checkpoint: &str, recall: f32) -> ModelInfo {
-    ModelInfo { checkpoint: CheckpointId::new(checkpoint), name: name.to_owned(), recall_at_1: Some(recall) }
+    let outfits = OutfitSkill::default();
+    ModelInfo { checkpoint: CheckpointId::new(checkpoint), name: name.to_owned(), recall_at_1: Some(recall), outfits }
 }
 
 pub fn project() -> ProjectSummary {

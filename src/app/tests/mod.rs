@@ -5,6 +5,7 @@ mod compose;
 pub mod fake;
 pub mod fake_runs;
 mod gallery;
+mod goes_with;
 mod knobs;
 pub mod stage;
 mod views;

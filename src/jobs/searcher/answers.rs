@@ -14,6 +14,7 @@ use crate::jobs::search::{
     self, Encoded, Found, Known, PlanRequest, Search, Source, choose_crop, describe_query, log_finished, ms_since,
 };
 use crate::jobs::shared::{Closed, Opened};
+use crate::jobs::shelve::Shelving;
 use crate::jobs::study::{Case, Matched};
 use crate::jobs::types::{AlsoPhoto, Event, FailureOf, PlanInfo, QueryPhoto, Question, SearchRequest};
 
@@ -78,27 +79,27 @@ impl SearchThread {
         let shelving = attempt!(self.shelving(&opened, &engine, &request.shelf));
         let (options, limit) = (request.options, request.limit);
         let search = Search { engine: &engine, photo: &photo, crop, options, limit, decode_ms, shelving: &shelving };
+        let kept = attempt!(self.kept(query));
         let encoded = match same {
             // A box that was searched before is not encoded again.
             Some(features) => Encoded { features, ms: 0.0 },
-            None => {
-                let kept = attempt!(self.kept(query));
-                attempt!(self.composed(&engine, &kept, attempt!(search.encode(stop))))
-            }
+            None => attempt!(self.composed(&engine, &kept, attempt!(search.encode(stop)))),
         };
+        let shelving = attempt!(self.shelving_for(&opened, &engine, &kept, &encoded.features));
+        let search = Search { shelving: &shelving, ..search };
         // The second stage listens to its own flag, which other knobs set too.
         let global = attempt!(search.rank_globally(encoded));
         self.keep(query, &engine, &global);
         let mut shown = Arc::clone(&global.shown);
-        if fresh || options.rerank == 0 {
+        let compares = options.rerank > 0 && shelving.compares_cells();
+        if fresh || !compares {
             self.send_ranking(&opened, query, &shown)?;
         }
-        if options.rerank > 0 && options.layer != Layer::Last {
+        if compares && options.layer != Layer::Last {
             // Cells of an earlier layer are read in slices, between which others are served.
             let (stop, passage) = (rank_stop.clone(), shared.gate.enter());
             self.later.borrow_mut().push_back(SearchJob::Rerank { query, options, stop, passage });
-        } else if options.rerank > 0 {
-            let kept = attempt!(self.kept(query));
+        } else if compares {
             let engine = attempt!(self.tuned(&opened, &engine, &kept, &[], &options));
             let found = attempt!(search::rerank(&engine, &global, &options, limit, &shelving, rank_stop));
             self.keep(query, &engine, &found);
@@ -174,6 +175,21 @@ impl SearchThread {
         Ok(all)
     }
 
+    /// The engine with all that comparing the first photos takes, where they are compared.
+    pub(in crate::jobs) fn tuned_for(
+        &self,
+        opened: &Opened,
+        engine: &Arc<Engine>,
+        kept: &Kept,
+        found: &Found,
+        options: &MatchOptions,
+    ) -> Result<Arc<Engine>, JobError> {
+        if !kept.shelf.goal.is_same_product() {
+            return Ok(Arc::clone(engine));
+        }
+        self.tuned(opened, engine, kept, &crate::jobs::knobs::candidates(found, options), options)
+    }
+
     pub(super) fn rerank(&self, query: QueryId, options: &MatchOptions, stop: &StopFlag) -> Done {
         if stop.is_stopped() || self.shared.is_stale(query) {
             return Ok(Ok(()));
@@ -181,10 +197,9 @@ impl SearchThread {
         let opened = attempt!(self.shared.opened());
         let kept = attempt!(self.kept(query));
         let engine = engine_of(&kept, &opened);
-        let shelving = attempt!(self.shelving(&opened, &engine, &kept.shelf));
         let found = attempt!(self.found_with(&kept, &engine, options));
-        let engine =
-            attempt!(self.tuned(&opened, &engine, &kept, &crate::jobs::knobs::candidates(&found, options), options));
+        let shelving = attempt!(self.shelving_for(&opened, &engine, &kept, &found.features));
+        let engine = attempt!(self.tuned_for(&opened, &engine, &kept, &found, options));
         let found = attempt!(search::rerank(&engine, &found, options, kept.limit, &shelving, stop));
         self.keep(query, &engine, &found);
         self.unnoted.set(Some(query));
@@ -199,6 +214,9 @@ impl SearchThread {
         }
         let opened = self.shared.opened()?;
         let kept = self.kept(query)?;
+        if !kept.shelf.goal.is_same_product() {
+            return Ok(false);
+        }
         let engine = engine_of(&kept, &opened);
         let found = self.found_with(&kept, &engine, options)?;
         let photos = crate::jobs::knobs::candidates(&found, options);
@@ -300,10 +318,11 @@ impl SearchThread {
             options: *options,
             limit: kept.limit,
             decode_ms: 0.0,
-            shelving: &self.shelving(&*self.shared.opened()?, engine, &kept.shelf)?,
+            shelving: &Shelving::default(),
         };
         let encoded = self.composed(engine, kept, search.encode(&StopFlag::new())?)?;
-        let found = search.rank_globally(encoded)?;
+        let shelving = self.shelving_for(&*self.shared.opened()?, engine, kept, &encoded.features)?;
+        let found = Search { shelving: &shelving, ..search }.rank_globally(encoded)?;
         self.keep(kept.query, engine, &found);
         Ok(found)
     }

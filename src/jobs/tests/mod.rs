@@ -4,6 +4,7 @@ mod desk;
 mod evidence;
 mod flows;
 mod gallery;
+mod goes_with;
 mod knobs;
 mod parts;
 mod recipes;

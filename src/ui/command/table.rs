@@ -343,6 +343,20 @@ impl Action {
                 Group::Photo,
                 const { &[ctrl(Key::D)] },
             ),
+            Self::GoesWith => entry(
+                "Goes well with",
+                "List products of other kinds that go well with the photo's garment; again for the same product",
+                icon::HANGER,
+                Group::Results,
+                const { &[key(Key::O)] },
+            ),
+            Self::GoesWithResult => entry(
+                "Goes well with this result",
+                "List products of other kinds that go well with the shown product",
+                icon::HANGER,
+                Group::Results,
+                const { &[shift(Key::O)] },
+            ),
             Self::WhyAbove => entry(
                 "Why above the next…",
                 "Show what puts this product above another, and the smallest edit that swaps them",

@@ -41,6 +41,7 @@ pub fn filters_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
     let (shown, others) = split(ctx);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(space::XS + 2.0);
+        super::goes_with::choice_ui(ui, ctx, query);
         for facet in shown {
             chip_ui(ui, ctx, facet);
         }

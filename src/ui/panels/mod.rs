@@ -7,6 +7,7 @@ pub mod epsilon;
 pub mod evidence;
 pub mod filters;
 pub mod gallery;
+pub mod goes_with;
 pub mod history;
 pub mod knobs;
 pub mod matching;

@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, Popup, Pos2, RichText, ScrollArea, Sense, Ui, Vec2};
 
-use super::{notices, results, study, views};
+use super::{goes_with, notices, results, study, views};
 use crate::domain::{Hit, Ranking};
 use crate::jobs::types::Mark;
 use crate::ui::command::{Action, Command};
@@ -60,6 +60,10 @@ fn chosen_ui(ui: &mut Ui, ctx: &Ctx<'_>, top: f32, query: &Query, ranking: &Rank
     ui.add_space(space::XS);
     let failed = query.plan_failed.as_ref().filter(|(photo, _)| photo == &hit.photo);
     let layout = picture_layout(ui, top);
+    if ctx.session.goes_with() {
+        goes_with::pair_ui(ui, ctx, query, hit, layout);
+        return;
+    }
     match (shown_plan(ctx), failed) {
         (Some((plan, _)), _) => plan_ui(ui, ctx, plan, layout),
         (None, Some((_, failure))) => {
@@ -121,6 +125,11 @@ fn actions_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit) {
     let width = ui.available_width();
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS + 2.0;
+        if ctx.session.goes_with() {
+            // Nothing here is said of the same product.
+            kind_ui(ui, ctx, query, hit);
+            return;
+        }
         for (action, on) in [(Action::SameProduct, Said::Same), (Action::NotThis, Said::Not)] {
             let entry = action.entry();
             let button = PushButton::new(entry.name).key(action.key_text(ui.ctx())).selected(said == Some(on));

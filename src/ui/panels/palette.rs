@@ -78,6 +78,8 @@ pub fn unavailable(action: Action, ctx: &Ctx<'_>) -> Option<&'static str> {
         }
         Action::Show(workspace) if workspace == session.workspace => Some("it is in sight"),
         Action::Run(action) => super::train::unavailable(action, ctx),
+        _ if session.goes_with() && action.is_about_a_match() => Some("the list is of what goes well with the garment"),
+        Action::GoesWithResult => missing(query.is_some_and(|query| query.selected.is_some()), "no result is shown"),
         Action::SavePlan => missing(query.is_some_and(|query| query.plan.is_some()), "no plan is shown"),
         _ if action.scope() != Scope::Everywhere && session.workspace != Workspace::Explore => {
             Some("results are not in sight")

@@ -5,8 +5,8 @@ use egui::{Align, Frame, Layout, Margin, Popup, Pos2, Rect, RichText, ScrollArea
 use super::filters::filters_ui;
 use super::history::again_ui;
 use super::picked::picked_ui;
-use super::{compare, rules};
-use crate::domain::{FoldedAs, Hit, Ranking, Stage};
+use super::{compare, goes_with, rules};
+use crate::domain::{FoldedAs, Hit, Ranking, Stage, goal};
 use crate::jobs::types::ExportFormat;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
@@ -65,6 +65,7 @@ pub fn results_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         ui.take_available_space();
         heading_ui(ui, ctx, query);
         filters_ui(ui, ctx, query);
+        goes_with::kinds_ui(ui, ctx, query);
         ui.add_space(space::XS);
         picked_ui(ui, ctx, query);
         super::gallery::changed_ui(ui, ctx);
@@ -93,7 +94,8 @@ fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
         let title_right = title.rect.right() + space::S;
         let right = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             export_ui(ui, ctx, query);
-            if query.former_ranks.is_some() || query.painting.unpainted_ranks.is_some() {
+            let has_baseline = query.former_ranks.is_some() || query.painting.unpainted_ranks.is_some();
+            if has_baseline && !ctx.session.goes_with() {
                 baseline_ui(ui, ctx, query);
             }
             ui.min_rect().left()
@@ -116,6 +118,9 @@ fn order_words(query: &Query, ranking: &Ranking) -> String {
     };
     if query.stale {
         return "of the search before; searching again…".to_owned();
+    }
+    if ranking.shelf.garment.is_some() {
+        return format!("nearest first of {} photos of other kinds", count(ranking.shelf.passing));
     }
     match ranking.stage {
         Stage::Global if ranking.options.rerank > 0 => format!("{of}, comparing cells…"),
@@ -246,7 +251,8 @@ fn tile_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, place: usiz
         product: query.products.get(&hit.product),
         parts: Parts::of(hit, &ranking.options),
         full: shown.full,
-        moved: moved(ctx, query, hit),
+        moved: moved(ctx, query, hit).filter(|_| ranking.shelf.garment.is_none()),
+        distance: ranking.shelf.garment.as_ref().map(|_| goal::distance_of(hit.global)),
         said: ctx.session.said(&hit.product),
         selected: query.selected.as_ref() == Some(&hit.photo),
         picked: ctx.session.shelf.picked.photos.contains(&hit.photo),
@@ -289,7 +295,11 @@ fn tile_hover_ui(ui: &mut Ui, ctx: &Ctx<'_>, tile: &Tile<'_>, ranking: &Ranking)
         dim_label(ui, ctx.tokens, format!("{}, {}", product.kind, product.product));
     }
     let offset = ranking.shelf.offset_of(&tile.hit.photo);
-    ui.label(sum_words_with(&tile.parts, ranking.options.structural_weight, offset));
+    if tile.distance.is_some() {
+        ui.label(goes_with::distance_words(tile.hit));
+    } else {
+        ui.label(sum_words_with(&tile.parts, ranking.options.structural_weight, offset));
+    }
     if let Some((_, words)) = &tile.rules {
         dim_label(ui, ctx.tokens, format!("By rule: {words}"));
     }
@@ -338,14 +348,16 @@ fn folded_words(why: FoldedAs) -> String {
     }
 }
 
-/// How much more a rank has than the next, by the scores that order them; `None` where a pin stands between.
+/// How much more a rank has than the next, by the scores that order them; `None` where a pin stands between, or where
+/// distances order them.
 pub fn gap_below(ranking: &Ranking, rank: usize) -> Option<f32> {
     let next = ranking.hits.get(rank)?;
     let hit = ranking.hits.get(rank.checked_sub(1)?)?;
     // Scores with and without a structural part are of different kinds.
     let shelf = &ranking.shelf;
     let pinned = |hit: &Hit| shelf.touched.get(&hit.photo).is_some_and(|touched| touched.pinned);
-    if hit.structural.is_some() != next.structural.is_some() || pinned(hit) || pinned(next) {
+    let distances = shelf.garment.is_some();
+    if distances || hit.structural.is_some() != next.structural.is_some() || pinned(hit) || pinned(next) {
         return None;
     }
     Some(hit.score + shelf.offset_of(&hit.photo) - next.score - shelf.offset_of(&next.photo))
@@ -369,7 +381,12 @@ fn skeleton_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
 
 fn nothing_ui(ui: &mut Ui, ctx: &Ctx<'_>, ranking: &Ranking) {
     let shelf = &ranking.shelf;
-    if shelf.excluded > 0 && shelf.passing == 0 {
+    if let Some(words) = goes_with::nothing_words(ranking) {
+        dim_label(ui, ctx.tokens, words);
+        if !shelf.options.filters.is_empty() {
+            action_button(ui, ctx, Action::ClearFilters, Look::Filled);
+        }
+    } else if shelf.excluded > 0 && shelf.passing == 0 {
         dim_label(
             ui,
             ctx.tokens,

@@ -4,7 +4,7 @@ use egui::{Align, DragValue, Layout, Popup, PopupCloseBehavior, Response, RichTe
 
 use super::filters::title_of;
 use crate::domain::filter::value_of;
-use crate::domain::{Effect, Hit, ProductRecord, Rule, Subject, Touched};
+use crate::domain::{Effect, Goal, Hit, ProductRecord, Rule, Subject, Touched};
 use crate::project::ShelfEdit;
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
@@ -191,6 +191,10 @@ pub fn tile_menu_ui(response: &Response, ctx: &Ctx<'_>, query: &Query, hit: &Hit
         let compare = if on_tray { "Take from the comparison" } else { "Compare" };
         if item(ui, Action::Compare, compare) {
             ctx.send(Command::Shelf(ShelfCommand::Compare(hit.photo.clone())));
+        }
+        if item(ui, Action::GoesWithResult, "Goes well with this") {
+            let goal = Goal::GoesWith { of: Some(hit.photo.clone()) };
+            ctx.send(Command::Shelf(ShelfCommand::Goal(goal)));
         }
         ui.separator();
         let subject = Subject::Product { product: hit.product.clone() };

@@ -187,6 +187,13 @@ pub fn why_pane_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         Some((plan, ranking)) => why_ui(ui, ctx, plan, ranking),
         None => {
             section_label(ui, ctx.tokens, "Why");
+            if ctx.session.goes_with() {
+                crate::ui::widgets::dim_label(
+                    ui,
+                    ctx.tokens,
+                    "What goes well is ranked by whole garments, not by cells",
+                );
+            }
         }
     });
 }

@@ -5,19 +5,35 @@ use egui::{Color32, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo}
 use super::focus_ring;
 use crate::ui::tokens::{self, Tokens, radius, size, space};
 
+/// One part of the control.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    pub text: &'a str,
+    /// What it is called where its text alone would be mistaken for another widget.
+    pub name: &'a str,
+    pub meaning: &'a str,
+}
+
 /// Returns the index that was chosen now. `choices` are a name and what it means.
 pub fn segmented(ui: &mut Ui, tokens: &Tokens, choices: &[(&str, &str)], selected: usize) -> Option<usize> {
+    let choices: Vec<Choice<'_>> =
+        choices.iter().map(|&(text, meaning)| Choice { text, name: text, meaning }).collect();
+    segmented_named(ui, tokens, &choices, selected)
+}
+
+/// The same with names of their own.
+pub fn segmented_named(ui: &mut Ui, tokens: &Tokens, choices: &[Choice<'_>], selected: usize) -> Option<usize> {
     let width = ui.available_width();
     let (outer, _) = ui.allocate_exact_size(Vec2::new(width, size::CONTROL), Sense::hover());
     ui.painter().rect_filled(outer, radius::CONTROL, tokens.chip);
     let galleys: Vec<_> = choices
         .iter()
-        .map(|(name, _)| ui.painter().layout_no_wrap((*name).to_owned(), tokens::body(), Color32::PLACEHOLDER))
+        .map(|choice| ui.painter().layout_no_wrap(choice.text.to_owned(), tokens::body(), Color32::PLACEHOLDER))
         .collect();
     let parts = shares(&galleys.iter().map(|galley| galley.size().x).collect::<Vec<_>>(), outer.width());
     let mut chosen = None;
     let mut left = outer.left();
-    for (index, ((name, meaning), galley)) in choices.iter().zip(galleys).enumerate() {
+    for (index, (Choice { name, meaning, .. }, galley)) in choices.iter().zip(galleys).enumerate() {
         let rect = Rect::from_min_size(egui::pos2(left, outer.top()), Vec2::new(parts[index], outer.height()));
         left = rect.right();
         let response = ui.interact(rect, ui.scope_id().with(("segment", name)), Sense::click());

@@ -48,6 +48,8 @@ pub struct Tile<'a> {
     pub hit: &'a Hit,
     pub product: Option<&'a ProductRecord>,
     pub parts: Parts,
+    /// To the garment that it is to go with, which then stands for the score.
+    pub distance: Option<f32>,
     /// The score of a full bar.
     pub full: f64,
     /// `None` before there is anything to compare with.
@@ -77,7 +79,11 @@ impl Tile<'_> {
 
     /// All that the tile shows, in words.
     fn words(&self) -> String {
-        let mut words = format!("Rank {}: {}, score {:.3}", self.hit.rank, self.name(), self.parts.score);
+        let mut words = format!("Rank {}: {}", self.hit.rank, self.name());
+        words += &match self.distance {
+            Some(distance) => format!(", distance {distance:.3}"),
+            None => format!(", score {:.3}", self.parts.score),
+        };
         if let Some(moved) = self.moved {
             words += &format!(", {}", moved.words());
         }
@@ -157,7 +163,7 @@ impl Tile<'_> {
         clipped_text(painter, inside.min, self.name(), tokens::body(), tokens.text, inside.width());
         let y = inside.top() + 18.0;
         let price = self.product.and_then(price).unwrap_or_default();
-        let score = format!("{:.3}", self.parts.score);
+        let score = self.distance.map_or_else(|| format!("{:.3}", self.parts.score), |far| format!("{far:.3}"));
         let score_galley = painter.layout_no_wrap(score, tokens::small_strong(), tokens.text);
         let mut room = inside.width() - score_galley.size().x - space::S;
         if let Some(gap) = self.gap.filter(|_| inside.width() > 120.0) {
@@ -173,7 +179,9 @@ impl Tile<'_> {
             Pos2::new(inside.left(), inside.bottom() - size::BAR),
             Vec2::new(inside.width(), size::BAR),
         );
-        score_bar(painter, tokens, bar, &self.parts, self.full);
+        if self.distance.is_none() {
+            score_bar(painter, tokens, bar, &self.parts, self.full);
+        }
     }
 
     fn badges_ui(&self, ctx: &Ctx<'_>, painter: &egui::Painter, photo: Rect) {

@@ -81,7 +81,13 @@ fn flag_ui(ui: &mut Ui, ctx: &Ctx<'_>, words: &str) {
 fn subject_plan<'a>(ui: &mut Ui, ctx: &'a Ctx<'_>) -> Option<&'a Plan> {
     let plan = pair::shown_plan(ctx).map(|(plan, _)| plan);
     if plan.is_none() {
-        dim_label(ui, ctx.tokens, "Choose a result to ask about it");
+        let goes_with = ctx.session.goes_with();
+        let words = if goes_with {
+            "What goes well with a garment has no plan to ask about"
+        } else {
+            "Choose a result to ask about it"
+        };
+        dim_label(ui, ctx.tokens, words);
     }
     plan
 }
