@@ -130,13 +130,9 @@ impl App {
             TrainCommand::Select(run) => train.selected = Some(run),
             TrainCommand::Against(run) => train.against = Some(run),
             TrainCommand::Resume(run) => {
-                let data = match train.choice {
-                    DataChoice::Photos(data) => data,
-                    DataChoice::Corrections => Default::default(),
-                };
                 let device = train.device;
                 train.last = None;
-                self.ask_training(TrainingRequest::Resume { run, data, device });
+                self.ask_training(TrainingRequest::Resume { run, device });
             }
             TrainCommand::Promote { run, step } => {
                 train.promotion = None;
@@ -308,6 +304,9 @@ impl App {
         let mut requests = Vec::new();
         if seen && !train.listed {
             train.listed = true;
+            if self.session.desk.devices.is_none() {
+                self.backend.submit(Request::ListDevices);
+            }
             requests.push(TrainingRequest::List);
         }
         if seen != train.watching {

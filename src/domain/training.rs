@@ -134,6 +134,8 @@ pub struct Glance {
     pub pictures: Vec<BatchPicture>,
     /// The first so many pictures are views in the order of the batch; the rest only belong to triplets.
     pub views: usize,
+    /// The views are two of each photo, one after the other, as a run without labels compares them; it has no triplets.
+    pub paired: bool,
     /// Hardest first.
     pub triplets: Vec<HardTriplet>,
 }

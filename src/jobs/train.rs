@@ -22,10 +22,13 @@ use super::types::{
 use super::{JobError, clock, models};
 use crate::data::Dataset;
 use crate::domain::{Progress, RunCurves, RunId, StopFlag};
-use crate::nn::device;
+use crate::nn::{checkpoint, device};
 use crate::project::Project;
 use crate::synth::SampleSpec;
-use crate::train::{FineTuneConfig, Outcome, RunInfo, Start, TrainConfig, TrainEvent, Trainer, curves, recipe_of};
+use crate::train::record::{self, DataRecord, RunRecord};
+use crate::train::{
+    self, FineTuneConfig, Outcome, RunInfo, Start, TrainConfig, TrainEvent, Trainer, curves, recipe_of,
+};
 
 /// candle walks the graph of a network by recursion. The pool's threads need as much as the train thread itself.
 pub(super) const STACK_BYTES: usize = 64 << 20;
@@ -40,7 +43,6 @@ pub(super) enum TrainJob {
     },
     Resume {
         run: RunId,
-        data: TrainingData,
         device: DeviceChoice,
         stop: StopFlag,
     },
@@ -117,8 +119,8 @@ impl Desk<'_> {
             TrainJob::Recipe { start, stop } => {
                 shared.attempt(FailureOf::Training, || self.train(&stop, |opened| self.prepare(opened, &start, &stop)))
             }
-            TrainJob::Resume { run, data, device, stop } => shared.attempt(FailureOf::Training, || {
-                self.train(&stop, |opened| self.prepare_again(opened, &run, data, device, &stop))
+            TrainJob::Resume { run, device, stop } => shared.attempt(FailureOf::Training, || {
+                self.train(&stop, |opened| self.prepare_again(opened, &run, device, &stop))
             }),
             TrainJob::Promote { run, step, stop } => self.promote(&run, step, &stop),
             TrainJob::List => self.list(None),
@@ -329,8 +331,15 @@ impl Desk<'_> {
             }
         };
         let (name, dataset) = self.dataset(opened, start.data, &config, stop)?;
+        if let Start::From(model) = &from
+            && let Ok((card, _)) = checkpoint::read_card(model)
+            && let Some(words) = train::other_kinds(&card.kinds, &dataset.kinds)
+        {
+            // Whether somebody still hears it is noticed later.
+            let _ = self.shared().note(&format!("{words}, so its classifier begins anew"));
+        }
         let info = RunInfo {
-            data: format!("{name}, training split"),
+            data: split_of(&name),
             command: format!(
                 "seamline train --project {} --config {}",
                 opened.paths.root().display(),
@@ -345,15 +354,13 @@ impl Desk<'_> {
         &self,
         opened: &Opened,
         run: &RunId,
-        data: TrainingData,
         device: DeviceChoice,
         stop: &StopFlag,
     ) -> Result<Prepared, JobError> {
         self.show_preparing(run);
-        let recipe = recipe_of(&opened.paths.run(run))?;
-        let (name, dataset) = self.dataset(opened, data, &recipe, stop)?;
+        let (name, dataset) = self.dataset_of(opened, run, stop)?;
         let info = RunInfo {
-            data: format!("{name}, training split"),
+            data: split_of(&name),
             command: format!("seamline train --project {} --resume {run}", opened.paths.root().display()),
             created: clock::now(),
         };
@@ -395,6 +402,34 @@ impl Desk<'_> {
         self.shared().prepare(None);
         let sample: Project = sample?;
         Ok((sample.name().to_owned(), learn::dataset_for(&sample, config)?))
+    }
+
+    /// The photos that a run learnt from, whatever the next run is to learn from: this project's or the sample's.
+    fn dataset_of(&self, opened: &Opened, run: &RunId, stop: &StopFlag) -> Result<(String, Dataset), JobError> {
+        let recipe = recipe_of(&opened.paths.run(run))?;
+        // A recipe may want outfits that only one of the two has.
+        let present = self.dataset(opened, TrainingData::Project, &recipe, stop);
+        // Runs of earlier versions have no record.
+        let Some(RunRecord { data, .. }) = record::read(&opened.paths.run(run))? else { return present };
+        let same = |(name, dataset): &(String, Dataset)| DataRecord::of(name, dataset).hash == data.hash;
+        // The trainer says where they have changed since.
+        let named = |(name, _): &(String, Dataset)| split_of(name) == data.name;
+        if present.as_ref().is_ok_and(same) {
+            return present;
+        }
+        let is_here = present.as_ref().is_ok_and(named);
+        if self.sample_dir() != opened.paths.root() && self.sample_dir().join("project.db").is_file() {
+            let sample = self.dataset(opened, TrainingData::Sample, &recipe, stop)?;
+            if same(&sample) || (named(&sample) && !is_here) {
+                return Ok(sample);
+            }
+        }
+        if is_here {
+            return present;
+        }
+        let sentence =
+            format!("{run} learnt from {}, which is neither this project nor the sample wardrobe", data.name);
+        Err(JobError::Options { sentence })
     }
 
     fn sample_dir(&self) -> PathBuf {
@@ -458,6 +493,11 @@ impl Desk<'_> {
         let found = runs::list(&opened.paths, running);
         self.shared().events.send(Event::Training(TrainingEvent::Runs(Arc::new(found))))
     }
+}
+
+/// What a run of a project's photos learns from, in words.
+fn split_of(project: &str) -> String {
+    format!("{project}, training split")
 }
 
 /// One core stays free for the window and for searches.

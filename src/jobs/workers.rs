@@ -264,8 +264,8 @@ impl Workers {
         let shared = &self.shared;
         match request {
             TrainingRequest::Start(start) => self.begin_training(|stop| TrainJob::Recipe { start, stop }),
-            TrainingRequest::Resume { run, data, device } => {
-                self.begin_training(|stop| TrainJob::Resume { run, data, device, stop });
+            TrainingRequest::Resume { run, device } => {
+                self.begin_training(|stop| TrainJob::Resume { run, device, stop });
             }
             TrainingRequest::Pause(held) => {
                 shared.gate.hold(held && shared.training.get().is_some());

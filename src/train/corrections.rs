@@ -162,6 +162,14 @@ pub fn fine_tune(
     };
 
     let lesson = Lesson::new(replay, corrections, &card, config);
+    if !lesson.unknown_kinds.is_empty() {
+        let kinds = lesson.unknown_kinds.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let text = format!("the model has no output for these kinds, so nothing is learnt about them: {kinds}");
+        if lesson.shown.is_empty() {
+            return Err(TrainError::Data(format!("{text}; a new run on this project's photos learns them")));
+        }
+        tell(TrainEvent::Note { text });
+    }
     let mut options = LoaderOptions::new(card.input_size as u32, recipe.augment.clone(), config.seed);
     options.cache_bytes = recipe.data.cache_megabytes << 20;
     let loader = Loader::new(Arc::new(lesson.dataset.clone()), options);

@@ -43,12 +43,8 @@ fn fold_line(curves: &mut RunCurves, line: &Value) {
         }
         Some("step") => {
             for (name, value) in numbers(&line["loss"]) {
-                if name == "wrong_share" {
-                    curves.push(WRONG, step, value);
-                    continue;
-                }
-                // A part that the recipe leaves out is 0 in every step, and no curve.
-                let name = format!("loss {name}");
+                // What the recipe leaves out is 0 in every step, and no curve.
+                let name = if name == "wrong_share" { WRONG.to_owned() } else { format!("loss {name}") };
                 if value != 0.0 || curves.get(&name).is_some() {
                     curves.push(&name, step, value);
                 }

@@ -135,9 +135,14 @@ pub enum TrainEvent {
     /// What the network is shown, where somebody looks. Pictures are never written into the run's folder.
     #[serde(skip)]
     Glance(Arc<Glance>),
+    /// Whoever was told the event before held the run so long, as in a pause; that is no time of training.
+    Held {
+        seconds: f64,
+    },
     Ended {
         step: usize,
         finished: bool,
+        /// Of training, without what it was held for.
         seconds: f64,
     },
 }

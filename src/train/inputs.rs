@@ -93,7 +93,31 @@ pub fn check_measurable(config: &TrainConfig, dataset: &Dataset) -> Result<(), T
     Ok(())
 }
 
+/// In what the kinds that a model tells apart differ from those of the photos, as the beginning of a sentence; `None`
+/// where they do not.
+pub fn other_kinds(known: &[String], kinds: &[String]) -> Option<String> {
+    if known == kinds {
+        return None;
+    }
+    if known.is_empty() {
+        return Some("the model to start from does not say which kinds of garment it tells apart".to_owned());
+    }
+    let new: Vec<&str> = kinds.iter().filter(|kind| !known.contains(kind)).map(String::as_str).collect();
+    let how = match (&new[..], known.len() == kinds.len()) {
+        ([], true) => "in another order".to_owned(),
+        ([], false) => "which are some of them".to_owned(),
+        (new, _) => format!("it does not know {}", new.join(", ")),
+    };
+    let (outputs, labels) = (known.len(), kinds.len());
+    Some(format!(
+        "the model to start from tells {outputs} kinds of garment apart and these photos are of {labels} ({how})"
+    ))
+}
+
 /// Copies a model's weights; the classifier only where its kinds are the same.
+///
+/// # Errors
+/// Where the network is another one, or has an embedding for each kind and the kinds are not the same.
 pub(super) fn take_weights(
     embedder: &mut Embedder,
     model: &Path,
@@ -101,7 +125,12 @@ pub(super) fn take_weights(
 ) -> Result<CheckpointId, TrainError> {
     let saved = checkpoint::read(model)?;
     let mut tensors = saved.tensors;
-    if saved.card.kinds != kinds {
+    if let Some(words) = other_kinds(&saved.card.kinds, kinds) {
+        // Each kind's own weights would be taken for another's, or be missing.
+        if embedder.config().head.projections && saved.card.config.head.projections {
+            let reason = format!("{words}, so its embeddings by kind cannot be taken over");
+            return Err(TrainError::Mismatch { reason, path: model.to_owned() });
+        }
         tensors.retain(|name, _| !name.starts_with("classifier."));
     }
     let report = embedder.params.load(&tensors)?;

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Result, Tensor, Var};
 
 use crate::data::fit::{DEVIATION, MEAN};
 use crate::data::{Batch, Dataset};
 use crate::domain::{BatchPicture, Glance, HardTriplet, Health, LayerHealth, PhotoDomain, Pixels, RectifierHealth};
-use crate::nn::Params;
 use crate::nn::ops::probe;
+use crate::nn::{Embedder, Mode};
 
 /// Views of a batch that are shown, and triplets.
 const VIEWS: usize = 16;
@@ -73,12 +73,21 @@ impl Look {
         (result, Self { rectified, layers: BTreeMap::new() })
     }
 
-    /// Remembers weights and gradients before the optimizer changes them. Layers are those with a kernel; the scales and
-    /// shifts of norms are left out.
-    pub fn before_update(&mut self, params: &Params, gradients: &GradStore) -> Result<()> {
-        for (name, var) in params.trainable().filter(|(_, var)| var.rank() > 1) {
-            let weights = read(var.as_tensor())?;
-            let gradient = gradients.get(var.as_tensor()).map(read).transpose()?.unwrap_or_default();
+    /// Keeps the first so many rectified maps: where a step passes several views or networks, those of the first.
+    pub fn keep_maps(&mut self, maps: usize) {
+        self.rectified.truncate(maps);
+    }
+
+    /// Remembers weights and gradients before the optimizer changes them. Layers are those with a kernel that the loss
+    /// reaches; the scales and shifts of norms are left out.
+    pub fn before_update<'a>(
+        &mut self,
+        trainable: impl Iterator<Item = (&'a str, &'a Var)>,
+        gradients: &GradStore,
+    ) -> Result<()> {
+        for (name, var) in trainable.filter(|(_, var)| var.rank() > 1) {
+            let Some(gradient) = gradients.get(var.as_tensor()) else { continue };
+            let (weights, gradient) = (read(var.as_tensor())?, read(gradient)?);
             let layer = self.layers.entry(Natural::of(layer_of(name))).or_insert_with(|| Before {
                 weights: Vec::new(),
                 weight_square: 0.0,
@@ -92,8 +101,8 @@ impl Look {
     }
 
     /// Compares with the weights after the update.
-    pub fn after_update(self, step: usize, params: &Params) -> Result<Health> {
-        let now: BTreeMap<&str, &candle_core::Var> = params.trainable().collect();
+    pub fn after_update<'a>(self, step: usize, trainable: impl Iterator<Item = (&'a str, &'a Var)>) -> Result<Health> {
+        let now: BTreeMap<&str, &Var> = trainable.collect();
         let mut layers = Vec::with_capacity(self.layers.len());
         for (name, before) in self.layers {
             let mut moved = 0.0;
@@ -151,7 +160,7 @@ struct Natural {
 
 impl Natural {
     fn of(text: &str) -> Self {
-        let late = ["embedding", "classifier", "head", "projection", "predictor"].iter().any(|n| text.starts_with(n));
+        let late = ["embedding", "classifier", "head", "project", "predictor", "prototypes"].iter().any(|n| text.starts_with(n));
         let mut parts: Vec<(bool, u64, String)> = Vec::new();
         for letter in text.chars() {
             let digit = letter.to_digit(10);
@@ -199,7 +208,36 @@ pub fn glance(step: usize, batch: &Batch, dataset: &Dataset, global: &Tensor) ->
             }
         })
         .collect();
-    Ok(Glance { step, pictures, views, triplets })
+    Ok(Glance { step, pictures, views, paired: false, triplets })
+}
+
+/// The two views of the first photos of a batch, those of one photo beside each other.
+pub fn paired_glance(step: usize, first: &Batch, second: &Batch, dataset: &Dataset) -> Glance {
+    // A photo that could be read in one view only has no pair.
+    let pairs = first.items.iter().enumerate().filter_map(|(row, item)| {
+        let other = second.items.iter().position(|other| other == item)?;
+        Some((row, other, &dataset.items[*item]))
+    });
+    let pictures: Vec<BatchPicture> = pairs
+        .take(VIEWS / 2)
+        .flat_map(|(row, other, item)| {
+            [(first, row), (second, other)].map(|(batch, row)| BatchPicture {
+                photo: item.photo.clone(),
+                product: dataset.products[item.product].clone(),
+                domain: item.domain,
+                pixels: Arc::new(picture(batch, row)),
+            })
+        })
+        .collect();
+    Glance { step, views: pictures.len(), pictures, paired: true, triplets: Vec::new() }
+}
+
+/// How many maps one pass through the backbone rectifies.
+pub fn rectified_maps(embedder: &Embedder) -> Result<usize> {
+    // It follows from the network's shape, so that one small blank photo tells; no statistics are gathered.
+    let blank = Tensor::zeros((1, 3, 32, 32), DType::F32, embedder.params.device())?;
+    let (features, maps) = probe::record(|| embedder.features(&blank, Mode::Eval));
+    features.map(|_| maps.len())
 }
 
 /// For each anchor its farthest positive and nearest negative in the other domain, as batch-hard mining takes them; the
@@ -255,11 +293,11 @@ fn picture(batch: &Batch, row: usize) -> Pixels {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::Device;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::nn::ops;
+    use crate::nn::{Params, ops};
 
     #[test]
     fn a_look_is_due_only_while_somebody_looks_and_then_now_and_then() {
@@ -323,9 +361,9 @@ mod tests {
         let loss = (weight.as_tensor() * 2.0).unwrap().sum_all().unwrap();
         let gradients = loss.backward().unwrap();
         let (_, mut look) = Look::forward(|| ());
-        look.before_update(&params, &gradients).unwrap();
+        look.before_update(params.trainable(), &gradients).unwrap();
         weight.set(&Tensor::new(&[[3f32, 0.0], [0.3, 4.4]], &device).unwrap()).unwrap();
-        let health = look.after_update(7, &params).unwrap();
+        let health = look.after_update(7, params.trainable()).unwrap();
         assert_eq!((health.step, health.layers.len()), (7, 1), "the norm's scale is no layer");
         let layer = &health.layers[0];
         assert_eq!(layer.name, "conv1");

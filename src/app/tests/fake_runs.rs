@@ -179,7 +179,7 @@ pub fn glance() -> Glance {
         triplet(8, 9, 16, 0.43, 0.50),
         triplet(2, 3, 1, 0.40, 0.52),
     ];
-    Glance { step: 1840, pictures, views: 16, triplets }
+    Glance { step: 1840, pictures, views: 16, paired: false, triplets }
 }
 
 pub fn live(phase: Phase) -> LiveRun {

@@ -6,11 +6,11 @@ use egui::{Key, Modifiers, Role, Theme, Vec2};
 use egui_kittest::kittest::Queryable as _;
 
 use super::fake;
-use super::fake_runs::{RECIPE, checked, curves, data, doing, live, recipes, runs};
+use super::fake_runs::{RECIPE, checked, curves, data, doing, glance, live, recipes, runs};
 use super::stage::Staged;
-use crate::domain::RunId;
+use crate::domain::{Glance, RunCurves, RunId};
 use crate::jobs::{
-    Activity, CheckedRecipe, DeviceChoice, Dialog, Event, Failure, FailureOf, Phase, Promoting, Promotion, QueryPhoto,
+    Activity, CheckedRecipe, DeviceChoice, DeviceFound, DeviceSurvey, Dialog, Event, Failure, FailureOf, Phase, Promoting, Promotion, QueryPhoto,
     RecipeProblem, Request, RunEnd, RunState, RunSummary, StartFrom, TrainingData, TrainingEvent, TrainingRequest,
     TrainingStart,
 };
@@ -247,8 +247,7 @@ fn a_run_is_watched_held_and_stopped() {
     assert!(stage.sees("stopped") && stage.sees_part("Stopped at step 1,863 of 2,700"));
     assert_eq!(training(&stage), [TrainingRequest::Curves { run: "semi-20pct-3".into() }], "the last steps are read");
     stage.click("Go on with this run");
-    let resume =
-        TrainingRequest::Resume { run: "semi-20pct-3".into(), data: TrainingData::Project, device: DeviceChoice::Auto };
+    let resume = TrainingRequest::Resume { run: "semi-20pct-3".into(), device: DeviceChoice::Auto };
     assert_eq!(training(&stage), [resume]);
 }
 
@@ -412,4 +411,43 @@ fn pictures_of_every_state_are_drawn_without_a_fault() {
             shot(&mut idle, &name("text"));
         }
     }
+}
+
+#[test]
+fn a_run_without_labels_shows_pairs_of_views_and_only_the_charts_that_it_has() {
+    let mut stage = trained(runs());
+    told(&mut stage, TrainingEvent::Started { run: "semi-20pct-3".into() });
+    let mut run = live(Phase::Running);
+    let seen = glance();
+    let pictures = seen.pictures[..16].to_vec();
+    run.glance = Some(Arc::new(Glance { pictures, paired: true, triplets: Vec::new(), ..seen }));
+    let mut curves = RunCurves { steps: 2700, epochs: 60, ..RunCurves::default() };
+    for step in 1..=50 {
+        curves.push("loss total", step, 3.0 - 0.01 * step as f64);
+        curves.push("validation neighbours' kind", step, 0.5);
+    }
+    run.curves = Arc::new(curves);
+    stage.doing(doing(run));
+    assert!(stage.sees("two views of each photo of step 1,840, after augmentation"));
+    assert!(!stage.sees("Hardest triplets"), "without labels no product is right or wrong");
+    assert!(stage.sees_part("Loss: total") && stage.sees_part("neighbours agree on the kind"));
+    assert!(!stage.sees_part("Hard and dead") && !stage.sees_part("Images per second"));
+}
+
+#[test]
+fn the_device_menu_offers_what_this_machine_has() {
+    let mut stage = Staged::ready();
+    stage.press_with(Modifiers::COMMAND, Key::Num2);
+    assert!(stage.asked_for().contains(&Request::ListDevices));
+    told(&mut stage, recipes());
+    told(&mut stage, data(None));
+    answer(&mut stage);
+    stage.click("Device: As the window: CPU, 2 cores");
+    assert!(stage.sees("Looking for GPUs…") && !stage.sees("GPU 0"));
+    let found = |choice, label: &str| DeviceFound { choice, label: label.into(), memory_bytes: None };
+    let devices = vec![found(DeviceChoice::Cpu, "2 cores"), found(DeviceChoice::Gpu(0), "NVIDIA H100")];
+    stage.tell(Event::Devices(DeviceSurvey { devices, without_gpu: None }));
+    assert!(stage.sees("GPU 0") && !stage.sees("GPU 1") && !stage.sees("Looking for GPUs…"));
+    stage.click("GPU 0");
+    assert_eq!(stage.harness.state().session().train.device, DeviceChoice::Gpu(0));
 }

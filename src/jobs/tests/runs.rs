@@ -170,7 +170,7 @@ fn a_held_run_makes_no_step_and_a_stopped_one_goes_on_to_the_same_end() {
     runs(&mut window, |runs| runs.first().is_some_and(|run| run.state == RunState::Stopped && run.step == step));
 
     // The window is closed in the middle of the next sitting; nothing that was learnt is lost.
-    let resume = TrainingRequest::Resume { run: run.clone(), data: TrainingData::Project, device: DeviceChoice::Auto };
+    let resume = TrainingRequest::Resume { run: run.clone(), device: DeviceChoice::Auto };
     window.ask(Request::Training(resume));
     assert_eq!(started(&mut window), run);
     until(&mut window, |live| live.is_some_and(|live| live.step >= step + 2));
@@ -201,12 +201,52 @@ fn what_cannot_be_trained_or_promoted_is_said_in_one_sentence() {
     window.ask(Request::Training(promote));
     assert!(failure(&mut window, FailureOf::Promotion).contains("no longer kept"));
     assert_eq!(window.workers.activity().promoting, None);
-    let resume =
-        TrainingRequest::Resume { run: "nothing".into(), data: TrainingData::Project, device: DeviceChoice::Cpu };
+    let resume = TrainingRequest::Resume { run: "nothing".into(), device: DeviceChoice::Cpu };
     window.ask(Request::Training(resume));
     assert!(failure(&mut window, FailureOf::Training).contains("recipe"));
     window.ask(Request::Training(TrainingRequest::Read { path: "/nowhere/r.toml".into() }));
     assert!(failure(&mut window, FailureOf::Recipe).contains("read the recipe"));
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_photos_whatever_the_next_one_is_to_learn_from() {
+    let machine = Machine::with_sample();
+    let other = machine.dir.path().join("other");
+    let spec = crate::synth::SampleSpec { seed: 9, ..super::tiny_spec() };
+    crate::synth::write_sample(&other, &spec, &crate::domain::StopFlag::new(), &|_| {}).unwrap();
+    let mut window = machine.start();
+    window.open(Some(other.clone()));
+    window.ask(Request::Training(TrainingRequest::Start(TrainingStart {
+        recipe: recipe(400),
+        data: TrainingData::Sample,
+        from: StartFrom::Random,
+        device: DeviceChoice::Auto,
+    })));
+    let run = started(&mut window);
+    until(&mut window, |live| live.is_some_and(|live| live.step >= 1));
+    window.ask(Request::StopTraining);
+    ended(&mut window);
+    let folder = other.join("runs").join(run.as_str());
+    let record = |folder: &std::path::Path| crate::train::record::read(folder).unwrap().unwrap();
+    let begun = record(&folder);
+    window.ask(Request::Training(TrainingRequest::Resume { run: run.clone(), device: DeviceChoice::Auto }));
+    assert_eq!(started(&mut window), run);
+    window.ask(Request::StopTraining);
+    ended(&mut window);
+    let now = record(&folder);
+    assert_eq!((now.sittings.len(), &now.data), (2, &begun.data));
+    let diary = std::fs::read_to_string(folder.join("events.jsonl")).unwrap();
+    assert!(!diary.contains("have changed since this run began"), "the sample's photos again");
+    // What it learnt from is nowhere to be found.
+    let mut gone = now;
+    (gone.data.name, gone.data.hash) = ("Elsewhere, training split".into(), "0".into());
+    std::fs::write(folder.join("run.json"), serde_json::to_vec(&gone).unwrap()).unwrap();
+    window.ask(Request::Training(TrainingRequest::Resume { run, device: DeviceChoice::Auto }));
+    let failure = window.wait(|event| match event {
+        Event::Failed(failure) if failure.of == FailureOf::Training => Some(failure.sentence.clone()),
+        _ => None,
+    });
+    assert!(failure.contains("learnt from Elsewhere, training split, which is neither"), "{failure}");
 }
 
 /// A real run in the real window, looked at by a person: `SEAMLINE_SHOTS=FOLDER` says where to.

@@ -62,6 +62,7 @@ impl Live {
             TrainEvent::Skipped { .. } => shown.skipped += 1,
             TrainEvent::Reading { done, total } => shown.note = Some(format!("Decoding photos: {done} of {total}")),
             TrainEvent::Packed { .. } => shown.note = None,
+            TrainEvent::Held { .. } => {}
             TrainEvent::Note { text } => shown.note = Some(crate::jobs::error::sentence(text)),
             TrainEvent::Health(health) => shown.health = Some(Arc::new(health.clone())),
             TrainEvent::Glance(glance) => shown.glance = Some(Arc::clone(glance)),

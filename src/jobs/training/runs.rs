@@ -59,6 +59,8 @@ pub fn summary(paths: &Paths, run: &RunId, running: bool) -> Option<RunSummary> 
                 found.device = line["device"].as_str().unwrap_or_default().to_owned();
             }
             Some("step") => found.step = count("step"),
+            // A pause is no time of training.
+            Some("held") => found.seconds -= line["seconds"].as_f64().unwrap_or_default(),
             Some("epoch") => {
                 if let Some(scores) = Measured::of(&line["validation"]) {
                     if found.recall_at_1.is_none_or(|best| scores.recall_at_1 > best) {
@@ -126,4 +128,34 @@ fn checkpoints(paths: &Paths, run: &RunId, measured: &BTreeMap<usize, Measured>)
         kept.best = true;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_run_is_that_of_its_sittings_without_its_pauses() {
+        let dir = tempfile::tempdir().unwrap();
+        let (paths, run) = (Paths::new(dir.path()), RunId::new("r"));
+        let folder = paths.run(&run);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), "name = \"r\"\n").unwrap();
+        let started = r#""event":"started","step":0,"steps":9,"epochs":3,"device":"CPU""#;
+        let lines = [
+            (100.0, started),
+            (104.0, r#""event":"step","step":1"#),
+            // Held for a minute after the first step.
+            (164.0, r#""event":"held","seconds":60.0"#),
+            (168.0, r#""event":"step","step":2"#),
+            // Gone on with an hour later.
+            (4000.0, started),
+            (4005.0, r#""event":"ended","step":3,"finished":false,"seconds":13.0"#),
+        ];
+        let text: Vec<String> = lines.iter().map(|(time, line)| format!("{{\"time\":{time},{line}}}")).collect();
+        std::fs::write(folder.join("events.jsonl"), text.join("\n")).unwrap();
+        let found = summary(&paths, &run, false).unwrap();
+        assert!((found.seconds - (4.0 + 4.0 + 5.0)).abs() < 1e-9, "{}", found.seconds);
+        assert_eq!((found.state, found.step), (RunState::Stopped, 2));
+    }
 }

@@ -31,10 +31,9 @@ pub enum TrainingRequest {
     },
     /// Answered by `Started`, then by `Ended` or a failure of `FailureOf::Training`.
     Start(TrainingStart),
-    /// Goes on with a run from its last checkpoint; answered like `Start`.
+    /// Goes on with a run from its last checkpoint and with the photos that it learnt from; answered like `Start`.
     Resume {
         run: RunId,
-        data: TrainingData,
         device: DeviceChoice,
     },
     /// Holds the run between two steps, or lets it go on.

@@ -284,3 +284,59 @@ fn memory_that_holds_no_two_photos_ends_the_run_with_what_was_saved() {
     assert!(error.to_string().contains("another device"), "{error}");
     assert!(newest(&run).is_some(), "the checkpoint of the beginning is there");
 }
+
+#[test]
+fn what_a_run_is_held_for_is_not_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dataset, mut config) = (wardrobe::write(dir.path(), 6), wardrobe::recipe());
+    config.schedule.epochs = 1;
+    let run = dir.path().join("run");
+    let hold = std::time::Duration::from_millis(1200);
+    let begun = std::time::Instant::now();
+    let mut sink = |event: TrainEvent| {
+        if matches!(event, TrainEvent::Step { step: 1, .. }) {
+            std::thread::sleep(hold);
+        }
+    };
+    let mut held = trainer(&config, &dataset, &run, &Start::Fresh).unwrap();
+    let outcome = held.run(&StopFlag::new(), &mut sink).unwrap();
+    assert!(outcome.seconds <= (begun.elapsed() - hold).as_secs_f64(), "{}", outcome.seconds);
+    let diary = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let lines = diary.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let held: Vec<f64> = lines.filter(|line| line["event"] == "held").map(|l| l["seconds"].as_f64().unwrap()).collect();
+    assert!(held.len() == 1 && held[0] >= hold.as_secs_f64(), "{held:?}");
+}
+
+#[test]
+fn a_model_of_other_kinds_gives_all_but_its_classifier_and_projections_by_kind_are_refused_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dataset, mut config) = (wardrobe::write(dir.path(), 6), wardrobe::recipe());
+    config.schedule.epochs = 1;
+    let (outcome, _) = finish(&mut trainer(&config, &dataset, &dir.path().join("two"), &Start::Fresh).unwrap());
+    let mut more = dataset.clone();
+    more.kinds.push("hat".to_owned());
+    more.items.iter_mut().filter(|item| item.product == 0).for_each(|item| item.kind = 2);
+    let from = Start::From(outcome.last.clone());
+    // Three labels, and a head with two outputs: the head begins anew, and every step has an output for each label.
+    let (second, _) = finish(&mut trainer(&config, &more, &dir.path().join("three"), &from).unwrap());
+    let saved = read_checkpoint(&second.last).unwrap().saved;
+    assert_eq!((saved.card.config.classes, saved.card.kinds.len()), (3, 3));
+
+    config.model.projections = true;
+    let (outcome, _) = finish(&mut trainer(&config, &dataset, &dir.path().join("by kind"), &Start::Fresh).unwrap());
+    let from = Start::From(outcome.last.clone());
+    let refused = |dataset: &Dataset, name: &str| {
+        trainer(&config, dataset, &dir.path().join(name), &from).err().unwrap().to_string()
+    };
+    let error = refused(&more, "more");
+    let wanted = "the model to start from tells 2 kinds of garment apart and these photos are of 3 (it does not know \
+                  hat), so its embeddings by kind cannot be taken over";
+    assert!(error.starts_with(wanted), "{error}");
+    // As many, but others: without a look at the names they would be mixed up.
+    let mut others = dataset.clone();
+    others.kinds[1] = "cape".to_owned();
+    assert!(refused(&others, "others").contains("(it does not know cape)"));
+    others.kinds = vec!["dress".to_owned(), "coat".to_owned()];
+    assert!(refused(&others, "order").contains("in another order"));
+    assert!(trainer(&config, &dataset, &dir.path().join("same"), &from).is_ok());
+}

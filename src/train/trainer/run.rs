@@ -1,8 +1,9 @@
 //! Epochs and steps, and what is said about them.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Trainer;
 use super::pace::Pace;
@@ -15,6 +16,9 @@ use crate::train::inputs::{kinds_without_a_pair, training_items};
 use crate::train::record::{self, DataRecord, Sitting};
 use crate::train::run_folder::{self, Diary};
 
+/// A shorter stay with whoever listens is not written down.
+const HELD: Duration = Duration::from_secs(1);
+
 impl Trainer {
     /// Trains until the recipe is done or the flag is set, at the latest one step after it was.
     pub fn run(&mut self, stop: &StopFlag, sink: &mut dyn FnMut(TrainEvent)) -> Result<Outcome, TrainError> {
@@ -25,15 +29,24 @@ impl Trainer {
         let data = DataRecord::of(&self.info.data, &self.dataset);
         let changed = record::sit_down(&self.run, &self.info.command, data, sitting)?;
         let mut diary = Diary::open(&self.run);
+        let held = Cell::new(Duration::ZERO);
         let mut tell = |event: TrainEvent| {
             let trouble = diary.write(&event);
+            let told = Instant::now();
             sink(event);
+            let away = told.elapsed();
+            held.set(held.get() + away);
+            if away >= HELD {
+                // For whoever reads the times of the diary.
+                diary.write(&TrainEvent::Held { seconds: away.as_secs_f64() });
+            }
             if let Some(text) = trouble {
                 sink(TrainEvent::Note { text });
             }
         };
         let begun = Instant::now();
         let before = self.state.seconds;
+        let worked = || before + begun.elapsed().saturating_sub(held.get()).as_secs_f64();
         tell(self.started());
         for text in self.warnings(changed) {
             tell(TrainEvent::Note { text });
@@ -49,12 +62,12 @@ impl Trainer {
         }
         while self.goes_on() && !stop.is_stopped() {
             let complete = self.epoch(stop, &mut pace, &mut tell)?;
-            self.state.seconds = before + begun.elapsed().as_secs_f64();
+            self.state.seconds = worked();
             if complete {
                 self.close_epoch(stop, &mut tell)?;
             }
         }
-        self.state.seconds = before + begun.elapsed().as_secs_f64();
+        self.state.seconds = worked();
         if self.saved_step != Some(self.state.position.step) {
             self.save(&mut tell)?;
         }

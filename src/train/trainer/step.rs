@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 
 use super::Trainer;
 use crate::data::{Batch, Dataset};
+use crate::domain::Glance;
 use crate::nn::Embedder;
 use crate::nn::device::{Trouble, trouble};
 use crate::train::TrainError;
@@ -162,8 +163,8 @@ struct Work<'a> {
 struct Found {
     objective: Objective,
     gradients: GradStore,
-    /// Global vectors, where labels are used, and what was seen of the pass.
-    looked: Option<(Tensor, Look)>,
+    /// What was seen of the pass, with the global vectors where labels are used.
+    looked: Option<(Option<Tensor>, Look)>,
 }
 
 impl Work<'_> {
@@ -178,11 +179,8 @@ impl Work<'_> {
             return Ok(StepOutcome::Skipped);
         }
         let parts = self.how.parts;
-        let Found { objective, gradients, mut looked } = match self.method.pretext(self.embedder, batch, moment)? {
-            Some(objective) => {
-                let gradients = objective.total.backward()?;
-                Found { objective, gradients, looked: None }
-            }
+        let Found { objective, gradients, mut looked } = match self.pretext(batch, moment, looking.is_some())? {
+            Some(found) => found,
             None => self.labelled_as_fits(batch, looking.is_some())?,
         };
         let loss = objective.read()?;
@@ -192,7 +190,7 @@ impl Work<'_> {
             return Ok(StepOutcome::NotFinite);
         }
         if let Some((_, look)) = &mut looked {
-            look.before_update(&self.embedder.params, &gradients)?;
+            look.before_update(self.embedder.params.trainable().chain(own.iter().copied()), &gradients)?;
         }
         let scale = clip_scale(norm, self.config.optimizer.clip_norm);
         let own = own.into_iter().filter_map(|(name, var)| match self.method.pace(name, moment) {
@@ -209,8 +207,12 @@ impl Work<'_> {
         }
         let seen = match looked.zip(looking) {
             Some(((global, look), (step, dataset))) => Some(Observation {
-                health: look.after_update(step, &self.embedder.params)?,
-                glance: observe::glance(step, batch, dataset, &global)?,
+                health: look.after_update(step, self.embedder.params.trainable().chain(self.method.trainable()))?,
+                glance: match (&global, batch.views.first()) {
+                    (Some(global), _) => observe::glance(step, batch, dataset, global)?,
+                    (None, Some(second)) => observe::paired_glance(step, batch, second, dataset),
+                    (None, None) => Glance::default(),
+                },
             }),
             None => None,
         };
@@ -238,6 +240,26 @@ impl Work<'_> {
         }
     }
 
+    /// The loss of a pretext task; `None` where labels are used.
+    fn pretext(&mut self, batch: &Batch, moment: Moment, looks: bool) -> Result<Option<Found>, TrainError> {
+        let mut pass = || self.method.pretext(self.embedder, batch, moment);
+        let (objective, look) = if looks {
+            let (objective, look) = Look::forward(pass);
+            (objective?, Some(look))
+        } else {
+            (pass()?, None)
+        };
+        let Some(objective) = objective else { return Ok(None) };
+        let mut looked = None;
+        if let Some(mut look) = look {
+            // The first pass of every task is that of the network over the first views.
+            look.keep_maps(observe::rectified_maps(self.embedder)?);
+            looked = Some((None, look));
+        }
+        let gradients = objective.total.backward()?;
+        Ok(Some(Found { objective, gradients, looked }))
+    }
+
     /// The recipe's losses, and what unlabelled photos add.
     fn labelled(&mut self, batch: &Batch, looks: bool) -> Result<Found, TrainError> {
         let (side, step) = (batch.size as usize, self.optimizer.steps());
@@ -262,6 +284,6 @@ impl Work<'_> {
             return Err(crate::nn::device::injected(Trouble::OutOfMemory).into());
         }
         let gradients = pass.backward(&objective.total)?;
-        Ok(Found { objective, gradients, looked: look.map(|look| (global, look)) })
+        Ok(Found { objective, gradients, looked: look.map(|look| (Some(global), look)) })
     }
 }

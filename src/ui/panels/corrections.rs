@@ -83,6 +83,13 @@ fn report_ui(ui: &mut Ui, ctx: &Ctx<'_>, report: &TrainReport) {
         dim_label(ui, ctx.tokens, format!("Trained in {seconds}; there is no test split to measure"));
         return;
     };
+    let hover = "Share of the test split's street photos whose product is among the first 1 or 10, before and after";
+    recall_ui(ui, ctx, before, after, hover);
+    dim_label(ui, ctx.tokens, format!("On the untouched test split, trained in {}", duration(report.seconds as f32)));
+}
+
+/// Recall@1 and @10 before and after, with what that changed.
+pub fn recall_ui(ui: &mut Ui, ctx: &Ctx<'_>, before: [f32; 2], after: [f32; 2], hover: &str) {
     for (name, before, after) in [("Recall@1", before[0], after[0]), ("Recall@10", before[1], after[1])] {
         ui.horizontal(|ui| {
             ui.label(RichText::new(name).font(tokens::small()).color(ctx.tokens.dim));
@@ -99,9 +106,6 @@ fn report_ui(ui: &mut Ui, ctx: &Ctx<'_>, report: &TrainReport) {
             });
         })
         .response
-        .on_hover_text(
-            "Share of the test split's street photos whose product is among the first 1 or 10, before and after",
-        );
+        .on_hover_text(hover);
     }
-    dim_label(ui, ctx.tokens, format!("On the untouched test split, trained in {}", duration(report.seconds as f32)));
 }

@@ -282,6 +282,10 @@ impl Chart<'_> {
             // From 0, so that heights can be compared.
             let [low, high] = self.range.unwrap_or([0.0, 0.0]);
             plot = plot.include_y(low).include_y(high);
+            // A line along 0 has no height of its own.
+            if self.series.iter().flat_map(|series| &series.points).all(|point| point[1] == 0.0) {
+                plot = plot.include_y(1.0);
+            }
         }
         let shown: Vec<(&Series, Vec<[f64; 2]>)> = self
             .series

@@ -29,7 +29,8 @@ pub fn batch_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     };
     let step = pictures.glance.step;
     card(ui, ctx, |ui| {
-        let right = format!("views of step {}, after augmentation", count(step));
+        let what = if pictures.glance.paired { "two views of each photo" } else { "views" };
+        let right = format!("{what} of step {}, after augmentation", count(step));
         title_ui(
             ui,
             ctx,
@@ -38,6 +39,10 @@ pub fn batch_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         );
         views_ui(ui, ctx, pictures);
     });
+    if pictures.glance.paired {
+        // Without labels there is no right and no wrong product.
+        return;
+    }
     ui.add_space(space::S);
     card(ui, ctx, |ui| {
         title_ui(
@@ -65,6 +70,8 @@ fn views_ui(ui: &mut Ui, ctx: &Ctx<'_>, pictures: &Pictures) {
     let (view, _) = sides(ui.available_width());
     let fit = (((ui.available_width() + gap) / (view + gap)).floor() as usize).max(1);
     let shown = pictures.glance.views.min(fit);
+    // Both views of a photo, or neither.
+    let shown = if pictures.glance.paired { shown & !1 } else { shown };
     // All of the width, so that the row ends where the card does.
     let side = ((ui.available_width() + gap) / shown.max(1) as f32 - gap).min(view * 1.35).floor();
     ui.horizontal(|ui| {

@@ -5,8 +5,9 @@ use egui::{Align, Label, Layout, RichText, Ui};
 use super::{alert_ui, card, message_ui, send, small};
 use crate::jobs::types::{Promoting, Promotion, RunCheckpoint, RunState, RunSummary};
 use crate::ui::context::Ctx;
-use crate::ui::figures::{count, counted, signed};
+use crate::ui::figures::{count, counted};
 use crate::ui::fonts::icon;
+use crate::ui::panels::corrections::recall_ui;
 use crate::ui::tokens::{self, size, space};
 use crate::ui::training::{LastPromotion, TrainCommand};
 use crate::ui::widgets::button::{Look, PushButton};
@@ -168,22 +169,6 @@ fn promoted_ui(ui: &mut Ui, ctx: &Ctx<'_>, promotion: &Promotion) {
         small(ui, ctx, "There is no test split to measure");
         return;
     };
-    for (name, before, after) in [("Recall@1", before[0], after[0]), ("Recall@10", before[1], after[1])] {
-        ui.horizontal(|ui| {
-            ui.label(RichText::new(name).font(tokens::small()).color(ctx.tokens.dim));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let change = f64::from(after) - f64::from(before);
-                let color = match change {
-                    c if c >= 0.0005 => ctx.tokens.up,
-                    c if c <= -0.0005 => ctx.tokens.down,
-                    _ => ctx.tokens.dim,
-                };
-                ui.label(RichText::new(signed(change, 3)).font(tokens::small()).color(color));
-                let text = format!("{before:.3} → {after:.3}");
-                ui.label(RichText::new(text).font(tokens::small_strong()).color(ctx.tokens.text));
-            });
-        })
-        .response
-        .on_hover_text("On the test split, with structural re-ranking, before and after");
-    }
+    let hover = "On the test split, with structural re-ranking, before and after";
+    recall_ui(ui, ctx, before, after, hover);
 }

@@ -53,7 +53,13 @@ const KINDS: [Kind; 6] = [
         scales: false,
         noisy: false,
         main: 2,
-        curves: &[("validation recall@1", "@1"), ("validation recall@10", "@10"), ("validation mAP", "mAP")],
+        curves: &[
+            ("validation recall@1", "@1"),
+            ("validation recall@10", "@10"),
+            ("validation mAP", "mAP"),
+            ("validation neighbours' recall@1", "nearest is the product"),
+            ("validation neighbours' kind", "neighbours agree on the kind"),
+        ],
         all: Some("validation category"),
         empty: "Measured after some epochs, as the recipe says",
     },
@@ -107,6 +113,17 @@ const KINDS: [Kind; 6] = [
     },
 ];
 
+impl Kind {
+    /// Whether any of these runs has a curve of it.
+    fn has_any(&self, runs: &[(usize, &RunId, &RunCurves)]) -> bool {
+        runs.iter().any(|(.., curves)| {
+            let named = self.curves.iter().any(|(name, _)| curves.get(name).is_some());
+            let follows = |name: &String| self.all.is_some_and(|prefix| name.starts_with(prefix));
+            named || curves.curves.keys().any(|name| follows(name) && curves.get(name).is_some())
+        })
+    }
+}
+
 /// How a curve is called in a legend.
 fn legend_of(name: &str) -> String {
     let short = name.strip_prefix("loss ").or_else(|| name.strip_prefix("validation ")).unwrap_or(name);
@@ -138,6 +155,11 @@ pub fn curves_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         message_ui(ui, ctx, icon::TREND_UP, title, words, &[]);
         return;
     }
+    // What a run does not have is not shown; of one that has just begun, all that is to come.
+    let mut kinds: Vec<&Kind> = KINDS.iter().filter(|kind| kind.has_any(&runs)).collect();
+    if kinds.is_empty() {
+        kinds = KINDS.iter().collect();
+    }
     tools_ui(ui, ctx);
     ui.add_space(space::S);
     let view = &ctx.prefs.curves;
@@ -149,7 +171,7 @@ pub fn curves_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     } else {
         1
     };
-    let rows = KINDS.len().div_ceil(columns);
+    let rows = kinds.len().div_ceil(columns);
     let gap = space::M;
     let width = ((ui.available_width() - gap * (columns - 1) as f32) / columns as f32).floor();
     let room = ui.available_height();
@@ -158,7 +180,7 @@ pub fn curves_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let height = (1..=rows).rev().map(fitting).find(|height| *height >= 168.0).unwrap_or(168.0).min(640.0).floor();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing = Vec2::splat(gap);
-        for row in KINDS.chunks(columns) {
+        for row in kinds.chunks(columns) {
             ui.horizontal(|ui| {
                 for kind in row {
                     chart_ui(ui, ctx, kind, &runs, view, Vec2::new(width, height));

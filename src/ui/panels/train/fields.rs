@@ -23,7 +23,15 @@ impl Field {
     /// Whether this version knows the setting and it says something beside the others.
     pub fn is_shown(&self, values: &BTreeMap<String, String>) -> bool {
         let on = |setting: &&str| values.get(*setting).is_some_and(|value| !is_off(value));
-        values.contains_key(self.setting) && (self.needs.is_empty() || self.needs.iter().any(on))
+        let counts = !(PRETEXT.iter().any(on) && self.is_about_labels());
+        values.contains_key(self.setting) && counts && (self.needs.is_empty() || self.needs.iter().any(on))
+    }
+
+    /// A run without labels asks none of these.
+    fn is_about_labels(&self) -> bool {
+        let sections = ["loss.", "semi."];
+        let batch = ["data.label_fraction", "data.products", "data.photos", "data.recolour"];
+        sections.iter().any(|section| self.setting.starts_with(section)) || batch.contains(&self.setting)
     }
 }
 
@@ -165,6 +173,11 @@ mod tests {
             field.unwrap().is_shown(&values)
         };
         assert!(shown("", "loss.margin") && !shown("[loss]\ntriplet = 0.0\ninfo_nce = 1.0\n", "loss.margin"));
+        let pretext = "[pretext]\nmethod = \"moco\"\n";
+        assert!(shown(pretext, "pretext.views") && shown(pretext, "data.train_size"));
+        for setting in ["loss.triplet", "loss.cross_entropy", "semi.unlabelled", "data.products", "data.recolour"] {
+            assert!(shown("", setting) && !shown(pretext, setting), "{setting}");
+        }
         assert!(!shown("", "loss.temperature") && shown("[loss]\ninfo_nce = 1.0\n", "loss.temperature"));
         // What this version does not know is no field of it.
         let nothing = BTreeMap::new();

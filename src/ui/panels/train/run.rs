@@ -290,10 +290,25 @@ fn device_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         DeviceChoice::Cpu => "CPU".to_owned(),
         DeviceChoice::Gpu(index) => format!("GPU {index}"),
     };
+    let survey = ctx.session.desk.devices.as_ref();
+    let label_of = |device| {
+        let mut found = survey.iter().flat_map(|survey| &survey.devices);
+        found.find(|found| found.choice == device).map_or("", |found| found.label.as_str())
+    };
     menu_row(ui, ctx, "Device", &name(train.device), "Where the run computes", |ui| {
-        for device in [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Gpu(0), DeviceChoice::Gpu(1)] {
-            if choice_ui(ui, ctx, &name(device), "", train.device == device) {
+        let gpus = survey.iter().flat_map(|survey| &survey.devices).map(|found| found.choice);
+        let gpus = gpus.filter(|choice| matches!(choice, DeviceChoice::Gpu(_)));
+        for device in [DeviceChoice::Auto, DeviceChoice::Cpu].into_iter().chain(gpus) {
+            if choice_ui(ui, ctx, &name(device), label_of(device), train.device == device) {
                 send(ctx, TrainCommand::UseDevice(device));
+            }
+        }
+        match survey {
+            None => small(ui, ctx, "Looking for GPUs…"),
+            Some(survey) => {
+                if let Some(why) = &survey.without_gpu {
+                    small(ui, ctx, format!("No GPU: {why}"));
+                }
             }
         }
     });
