@@ -54,7 +54,7 @@ fn photos(dir: &Path) -> Vec<GalleryPhoto> {
             let file = fs::File::options().write(true).open(&path).expect("the photo");
             file.set_modified(then).expect("an old photo");
             let name = format!("{number:05}");
-            GalleryPhoto { photo: PhotoId::new(&name), product: ProductId::new(&name), path, crop: None }
+            GalleryPhoto { photo: PhotoId::new(&name), product: ProductId::new(&name), path, crop: None, kind: None }
         })
         .collect()
 }

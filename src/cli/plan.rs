@@ -106,13 +106,15 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         let given = known.row.as_ref().and_then(|row| row.bbox);
         let crop = crop.or_else(|| (domain == PhotoDomain::Shop).then(|| compared_part(&photo, domain, given)));
         let crop = search::choose_crop(&photo, crop, &known, &source.label())?;
-        let looked = Looked::at(&encoder, options.layer, &photo, Some(crop))?;
+        let kind = known.kind_in(crop).map(str::to_owned);
+        let looked = Looked::at(&encoder, options.layer, &photo, Some(crop), kind.as_deref())?;
         let part = (crop != CropRect::whole(photo.width(), photo.height())).then_some(crop);
         let about = EvidencePhoto {
             name: source.name.clone(),
             photo: known.row.as_ref().map(|row| row.photo.clone()),
             edit: Default::default(),
             crop: part,
+            kind,
         };
         Ok((source, known, about, search::square(&photo, Some(crop)), looked))
     };

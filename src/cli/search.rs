@@ -303,9 +303,10 @@ fn find(
         Ok((photo, crop))
     });
     let also = also.collect::<Result<Vec<_>, CliError>>()?;
-    let search = Search { engine, photo: &photo, crop, options, limit, decode_ms, shelving };
+    let kind = known.kind_in(crop);
+    let search = Search { engine, photo: &photo, crop, kind, options, limit, decode_ms, shelving };
     let stop = StopFlag::new();
-    let encoded = search::compose(engine, search.encode(&stop)?, &also, &asked.recipe)?;
+    let encoded = search::compose(engine, search.encode(&stop)?, &also, &asked.recipe, kind)?;
     let part = worn::Part { known: &known, crop, features: &encoded.features };
     let shelving = &worn::of_part(shelving.clone(), project, engine, &part)?;
     let global = Search { shelving, ..search }.rank_globally(encoded)?;

@@ -36,6 +36,8 @@ pub struct GalleryPhoto {
     pub path: PathBuf,
     /// `None` leaves finding the product to [`data::compared_part`].
     pub crop: Option<CropRect>,
+    /// Of the product, for networks that embed each kind in its own way.
+    pub kind: Option<String>,
 }
 
 /// What a run did.
@@ -104,7 +106,8 @@ pub fn current(dir: &Path, embed: &dyn Embed, photos: &[GalleryPhoto]) -> Option
     let mut skipped = Vec::new();
     for photo in photos {
         if let Some(record) = rows.next_if(|record| record.photo == photo.photo) {
-            if record.product != photo.product || bits(record.crop) != bits(photo.crop) {
+            let same_kind = record.kind == kind_of(embed, photo);
+            if record.product != photo.product || bits(record.crop) != bits(photo.crop) || !same_kind {
                 return None;
             }
             expected.push((photo, record.bytes, record.modified_ns));
@@ -147,8 +150,8 @@ fn about(path: &Path) -> Option<(u64, u64)> {
 
 /// Where a photo's features lie: which file, which row.
 type Place = (usize, usize);
-/// Content and crop: photos that agree in both have the same features.
-type Key = (String, Option<[u32; 4]>);
+/// Content, crop and kind: photos that agree in all have the same features.
+type Key = (String, Option<[u32; 4]>, Option<usize>);
 
 /// What is decided about a photo.
 enum Slot {
@@ -237,7 +240,7 @@ impl Run<'_> {
         let number = self.files.len();
         for (row, record) in file.records.iter().enumerate() {
             self.by_photo.insert(record.photo.clone(), (number, row));
-            self.by_key.insert(key(&record.content, record.crop), (number, row));
+            self.by_key.insert(key(&record.content, record.crop, record.kind), (number, row));
         }
         self.files.push(file);
     }
@@ -260,6 +263,7 @@ impl Run<'_> {
                 };
                 let record = &self.files[file].records[row];
                 let same = bits(record.crop) == bits(photo.crop)
+                    && record.kind == kind_of(self.embed, photo)
                     && record.modified_ns != 0
                     && about(&photo.path) == Some((record.bytes, record.modified_ns));
                 if !same {
@@ -337,8 +341,9 @@ impl Run<'_> {
             modified_ns: about.as_ref().map_or(0, settled_ns),
             crop: photo.crop,
             content,
+            kind: kind_of(self.embed, photo),
         };
-        if let Some(&place) = self.by_key.get(&key(&record.content, photo.crop)) {
+        if let Some(&place) = self.by_key.get(&key(&record.content, photo.crop, record.kind)) {
             return Ok(Read::Known(place, record));
         }
         let name = photo.path.display().to_string();
@@ -363,7 +368,8 @@ impl Run<'_> {
                 break;
             }
             let images: Vec<f32> = batch.iter().flat_map(|(_, image)| image.iter().copied()).collect();
-            let features = self.embed.embed(&images, batch.len()).map_err(|source| IndexError::Embed { source })?;
+            let kinds: Vec<Option<usize>> = batch.iter().map(|(record, _)| record.kind).collect();
+            let features = self.embed.embed_as(&images, &kinds).map_err(|source| IndexError::Embed { source })?;
             let is_as_stated = features.len() == batch.len()
                 && (features.dim, features.grid) == (self.shape.dim, self.shape.grid)
                 && features.cells.len() == batch.len() * self.shape.cell_values();
@@ -464,8 +470,12 @@ pub(super) fn bits(crop: Option<CropRect>) -> Option<[u32; 4]> {
     crop.map(|crop| [crop.x, crop.y, crop.width, crop.height].map(f32::to_bits))
 }
 
-fn key(content: &str, crop: Option<CropRect>) -> Key {
-    (content.to_owned(), bits(crop))
+fn key(content: &str, crop: Option<CropRect>, kind: Option<usize>) -> Key {
+    (content.to_owned(), bits(crop), kind)
+}
+
+fn kind_of(embed: &dyn Embed, photo: &GalleryPhoto) -> Option<usize> {
+    photo.kind.as_deref().and_then(|kind| embed.kind(kind))
 }
 
 fn modified_ns(about: &Metadata) -> u64 {

@@ -12,6 +12,14 @@ pub trait Embed: Sync {
     /// `images` holds `n` pictures, `[n, 3, size, size]`, normalised. A photo's features may not depend on its
     /// neighbours.
     fn embed(&self, images: &[f32], n: usize) -> Result<CellFeatures, NnError>;
+    /// The same of photos whose kinds are known, as numbers that [`Self::kind`] gave.
+    fn embed_as(&self, images: &[f32], kinds: &[Option<usize>]) -> Result<CellFeatures, NnError> {
+        self.embed(images, kinds.len())
+    }
+    /// The number of a kind, where it makes a difference to a photo's features.
+    fn kind(&self, _name: &str) -> Option<usize> {
+        None
+    }
     fn checkpoint(&self) -> &CheckpointId;
     fn input_size(&self) -> usize;
     fn grid(&self) -> Grid;
@@ -21,6 +29,14 @@ pub trait Embed: Sync {
 impl Embed for Encoder {
     fn embed(&self, images: &[f32], n: usize) -> Result<CellFeatures, NnError> {
         self.encode(images, n)
+    }
+
+    fn embed_as(&self, images: &[f32], kinds: &[Option<usize>]) -> Result<CellFeatures, NnError> {
+        self.encode_as(images, kinds)
+    }
+
+    fn kind(&self, name: &str) -> Option<usize> {
+        self.projection_of(name)
     }
 
     fn checkpoint(&self) -> &CheckpointId {
@@ -48,8 +64,15 @@ pub fn prepare(photo: &RgbImage, crop: Option<CropRect>, size: usize) -> Vec<f32
     image
 }
 
-/// Embeds one photo, such as a query, just as the gallery's photos were. The crop lies in the photo (see
-/// `data::check_crop`).
-pub fn embed_photo(embed: &dyn Embed, photo: &RgbImage, crop: Option<CropRect>) -> Result<CellFeatures, IndexError> {
-    embed.embed(&prepare(photo, crop, embed.input_size()), 1).map_err(|source| IndexError::Embed { source })
+/// Embeds one photo, such as a query, just as the gallery's photos were: by its garment's kind, where that is known. The
+/// crop lies in the photo (see `data::check_crop`).
+pub fn embed_photo(
+    embed: &dyn Embed,
+    photo: &RgbImage,
+    crop: Option<CropRect>,
+    kind: Option<&str>,
+) -> Result<CellFeatures, IndexError> {
+    let kind = kind.and_then(|kind| embed.kind(kind));
+    let image = prepare(photo, crop, embed.input_size());
+    embed.embed_as(&image, &[kind]).map_err(|source| IndexError::Embed { source })
 }

@@ -74,6 +74,9 @@ pub struct Record {
     /// Nanoseconds since 1970; 0 where the file was too young to be recognised by its time.
     pub modified_ns: u64,
     pub crop: Option<CropRect>,
+    /// The number of the kind that it was embedded as, where that makes a difference and the kind was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<usize>,
 }
 
 /// The features of one photo.

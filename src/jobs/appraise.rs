@@ -103,7 +103,7 @@ fn plan_truth(
 fn look_at(encoder: &Encoder, item: &EvalItem, domain: PhotoDomain) -> Result<(CropRect, CellFeatures), JobError> {
     let photo = decode_file(&item.path)?;
     let crop = compared_part(&photo, domain, item.crop);
-    Ok((crop, encode(encoder, &photo, Some(crop))?))
+    Ok((crop, encode(encoder, &photo, Some(crop), None)?))
 }
 
 fn cells(features: &CellFeatures) -> Cells<'_> {

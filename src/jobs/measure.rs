@@ -19,6 +19,7 @@ pub struct TestQuery {
     pub photo: PhotoId,
     pub product: ProductId,
     pub crop: Option<CropRect>,
+    pub kind: Option<String>,
 }
 
 /// The test split's street photos that came with the data; evenly thinned where there are very many.
@@ -34,7 +35,7 @@ pub fn test_queries(project: &Project) -> Result<Vec<TestQuery>, JobError> {
         .into_iter()
         .filter_map(|row| {
             let product = row.product.filter(|product| held_out.contains(product))?;
-            Some(TestQuery { photo: row.photo, product, crop: row.bbox })
+            Some(TestQuery { photo: row.photo, product, crop: row.bbox, kind: row.kind })
         })
         .collect();
     if queries.len() > MOST {
@@ -82,7 +83,8 @@ fn relevance_of(engine: &Engine, paths: &Paths, query: &TestQuery, stop: &StopFl
     let options = MatchOptions::default();
     let shelving = Shelving::default();
     let limit = options.rerank;
-    let search = Search { engine, photo: &photo, crop, options, limit, decode_ms: 0.0, shelving: &shelving };
+    let kind = query.kind.as_deref();
+    let search = Search { engine, photo: &photo, crop, kind, options, limit, decode_ms: 0.0, shelving: &shelving };
     let found = search.run(stop, |_| {})?;
     Ok(found.shown.hits.iter().map(|hit| hit.product == query.product).collect())
 }

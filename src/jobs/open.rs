@@ -1,6 +1,7 @@
 //! From a folder to something that can be searched: the project, a model and an index. No thread is made here, so that
 //! the command line does the same.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::intake;
 use super::labels::label_state;
 use super::models::{ModelEntry, info_of, list_models, load_encoder, preferred};
 use super::types::{ModelInfo, ProjectSummary};
-use crate::domain::{CheckpointId, PhotoDomain, PhotoId, Progress, Split, StopFlag};
+use crate::domain::{CheckpointId, PhotoDomain, PhotoId, ProductId, Progress, Split, StopFlag};
 use crate::index::{self, BuildReport, GalleryIndex, GalleryPhoto, IndexError, Searcher};
 use crate::nn::Encoder;
 use crate::project::{PhotoRow, Project, ProjectError};
@@ -226,11 +227,15 @@ fn load_preferred(
 /// product itself.
 pub fn gallery(project: &Project) -> Result<Vec<GalleryPhoto>, JobError> {
     let rows = project.photos(PhotoDomain::Shop)?;
+    let kinds: HashMap<ProductId, String> =
+        project.products()?.into_iter().map(|product| (product.product, product.kind)).collect();
     Ok(rows
         .into_iter()
         .filter_map(|row| {
             let path = project.paths().photo(&row.photo);
-            Some(GalleryPhoto { photo: row.photo, product: row.product?, path, crop: row.bbox })
+            let product = row.product?;
+            let kind = row.kind.or_else(|| kinds.get(&product).cloned());
+            Some(GalleryPhoto { photo: row.photo, product, path, crop: row.bbox, kind })
         })
         .collect())
 }

@@ -45,6 +45,18 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// What the project knows of the photo, as it is turned.
+    pub fn known_as_turned(&self) -> Known {
+        let edit = self.recipe.edit;
+        let (width, height) = edit.size(self.info.width, self.info.height);
+        self.known.turned(edit, width, height)
+    }
+
+    /// The kind of the searched garment, where the project knows it.
+    pub fn kind(&self) -> Option<String> {
+        self.known_as_turned().kind_in(self.crop).map(str::to_owned)
+    }
+
     /// Refuses what can only be said of one photo, however it is turned. `what`: who refuses.
     pub fn one_photo(&self, what: &'static str) -> Result<(), JobError> {
         let alone = self.recipe.liked.is_empty() && self.recipe.disliked.is_empty() && self.also.is_empty();

@@ -99,6 +99,17 @@ impl Known {
         }
     }
 
+    /// The box that shows the garment in this part of the photo, by its place.
+    pub fn box_of(&self, part: CropRect) -> Option<usize> {
+        self.boxes.iter().position(|(_, bbox)| overlap(*bbox, part) > LIKE_ANOTHER)
+    }
+
+    /// The kind of the garment in this part of the photo; a photo without boxes shows one garment.
+    pub fn kind_in(&self, part: CropRect) -> Option<&str> {
+        let of_photo = || self.row.as_ref().filter(|_| self.boxes.is_empty()).and_then(|row| row.kind.as_deref());
+        self.box_of(part).map(|place| self.boxes[place].0.as_str()).or_else(of_photo)
+    }
+
     /// The part to search where the person did not choose: the main garment's box, of a catalogue shot the product's,
     /// else the whole photo.
     pub fn crop(&self, photo: &RgbImage) -> CropRect {
@@ -148,9 +159,15 @@ pub fn describe_query(source: &Source, photo: &RgbImage, crop: CropRect, known: 
     }
 }
 
-/// Features of a photo, or of a part of it, as the index holds them of the gallery.
-pub fn encode(encoder: &Encoder, photo: &RgbImage, crop: Option<CropRect>) -> Result<CellFeatures, JobError> {
-    Ok(index::embed_photo(encoder, photo, crop)?)
+/// Features of a photo, or of a part of it, as the index holds them of the gallery. `kind`: of its garment, where that is
+/// known.
+pub fn encode(
+    encoder: &Encoder,
+    photo: &RgbImage,
+    crop: Option<CropRect>,
+    kind: Option<&str>,
+) -> Result<CellFeatures, JobError> {
+    Ok(index::embed_photo(encoder, photo, crop, kind)?)
 }
 
 /// A photo as a comparison at some layer sees it: cells of that layer, and the global vector, which is always the last's.
@@ -161,8 +178,14 @@ pub struct Looked {
 }
 
 impl Looked {
-    pub fn at(encoder: &Encoder, layer: Layer, photo: &RgbImage, crop: Option<CropRect>) -> Result<Self, JobError> {
-        let last = encode(encoder, photo, crop)?;
+    pub fn at(
+        encoder: &Encoder,
+        layer: Layer,
+        photo: &RgbImage,
+        crop: Option<CropRect>,
+        kind: Option<&str>,
+    ) -> Result<Self, JobError> {
+        let last = encode(encoder, photo, crop, kind)?;
         let cells = match layer {
             Layer::Last => last.clone(),
             layer => index::embed_layer(encoder, layer, photo, crop)?,
@@ -181,7 +204,7 @@ impl Looked {
 
 /// Boxes in which the network finds most, of those that say more than the known ones and the whole photo.
 pub fn spot(encoder: &Encoder, photo: &RgbImage, known: &[CropRect]) -> Result<Vec<CropRect>, JobError> {
-    let features = encode(encoder, photo, None)?;
+    let features = encode(encoder, photo, None, None)?;
     let size = encoder.input_size().max(1) as u32;
     let [left, top, width, height] = data::fit::place_in_square(photo.width(), photo.height(), size);
     let share = |pixels: u32| pixels as f32 / size as f32;
@@ -193,21 +216,22 @@ pub fn spot(encoder: &Encoder, photo: &RgbImage, known: &[CropRect]) -> Result<V
 }
 
 /// Two boxes that share more than this part of their union are one to a person.
-pub(super) const LIKE_ANOTHER: f32 = 0.6;
+const LIKE_ANOTHER: f32 = 0.6;
 
 /// Intersection over union.
-pub(super) fn overlap(a: CropRect, b: CropRect) -> f32 {
+fn overlap(a: CropRect, b: CropRect) -> f32 {
     let along = |a: f32, a_length: f32, b: f32, b_length: f32| ((a + a_length).min(b + b_length) - a.max(b)).max(0.0);
     let both = along(a.x, a.width, b.x, b.width) * along(a.y, a.height, b.y, b.height);
     both / (a.width * a.height + b.width * b.height - both).max(f32::MIN_POSITIVE)
 }
 
-/// Adds the other photos of the garment and the liked and disliked photos of the gallery to a query's global vector.
+/// Adds the other photos of the garment, which is of one kind, and the liked and disliked photos of the gallery to a query's global vector.
 pub fn compose(
     engine: &Engine,
     encoded: Encoded,
     also: &[(RgbImage, CropRect)],
     recipe: &Recipe,
+    kind: Option<&str>,
 ) -> Result<Encoded, JobError> {
     if also.is_empty() && recipe.liked.is_empty() && recipe.disliked.is_empty() {
         return Ok(encoded);
@@ -215,7 +239,7 @@ pub fn compose(
     let start = Instant::now();
     let others = also
         .iter()
-        .map(|(photo, crop)| Ok(encode(&engine.encoder, photo, Some(*crop))?.global_of(0).to_vec()))
+        .map(|(photo, crop)| Ok(encode(&engine.encoder, photo, Some(*crop), kind)?.global_of(0).to_vec()))
         .collect::<Result<Vec<_>, JobError>>()?;
     let index = engine.searcher.index();
     let globals = |photos: &[PhotoId]| {
@@ -234,6 +258,8 @@ pub struct Search<'a> {
     pub engine: &'a Engine,
     pub photo: &'a RgbImage,
     pub crop: CropRect,
+    /// Of the garment in that part, where it is known.
+    pub kind: Option<&'a str>,
     pub options: MatchOptions,
     /// How many hits are wanted.
     pub limit: usize,
@@ -264,7 +290,7 @@ impl Search<'_> {
     pub fn encode(&self, stop: &StopFlag) -> Result<Encoded, JobError> {
         self.options.check().map_err(|sentence| JobError::Options { sentence })?;
         let start = Instant::now();
-        let features = encode(&self.engine.encoder, self.photo, Some(self.crop))?;
+        let features = encode(&self.engine.encoder, self.photo, Some(self.crop), self.kind)?;
         if stop.is_stopped() {
             return Err(JobError::Stopped);
         }

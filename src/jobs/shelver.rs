@@ -38,9 +38,7 @@ impl SearchThread {
         features: &CellFeatures,
     ) -> Result<Shelving, JobError> {
         let shelving = self.shelving(opened, engine, &kept.shelf)?;
-        let edit = kept.recipe.edit;
-        let (width, height) = edit.size(kept.info.width, kept.info.height);
-        let known = kept.known.turned(edit, width, height);
+        let known = kept.known_as_turned();
         worn::of_part(shelving, &opened.project(), engine, &worn::Part { known: &known, crop: kept.crop, features })
     }
 

@@ -2,7 +2,7 @@
 
 use super::JobError;
 use super::open::Engine;
-use super::search::{Known, LIKE_ANOTHER, overlap};
+use super::search::Known;
 use super::shelve::{Catalogue, Shelving, Worn};
 use crate::domain::filter::KIND;
 use crate::domain::{CropRect, Garment, Goal, KindKnown, LabelKey, LabelValue, MatchOptions, PhotoId};
@@ -47,8 +47,7 @@ fn of_gallery(photo: &PhotoId, engine: &Engine, catalogue: &Catalogue) -> Result
 }
 
 fn of_query(project: &Project, engine: &Engine, catalogue: &Catalogue, part: &Part<'_>) -> Result<Garment, JobError> {
-    let Known { row, boxes } = part.known;
-    let shown = boxes.iter().position(|(_, bbox)| overlap(*bbox, part.crop) > LIKE_ANOTHER);
+    let (row, shown) = (&part.known.row, part.known.box_of(part.crop));
     // What a person said is about the main garment, whose box comes first.
     if let Some(row) = row.as_ref().filter(|_| shown.is_none_or(|place| place == 0))
         && let Some(label) = project.label(&LabelKey::Kind { photo: row.photo.clone() })?
@@ -57,13 +56,10 @@ fn of_query(project: &Project, engine: &Engine, catalogue: &Catalogue, part: &Pa
     {
         return Ok(Garment { kind: Some(name), known_by: KindKnown::Person });
     }
-    // A photo without boxes shows one garment.
-    let of_photo = || row.as_ref().filter(|_| boxes.is_empty()).and_then(|row| row.kind.as_ref());
     // Other data may call kinds by other names than the shop does.
-    let known = shown.map(|place| &boxes[place].0).or_else(of_photo);
-    let known = known.filter(|kind| catalogue.columns.has_kind(kind));
+    let known = part.known.kind_in(part.crop).filter(|kind| catalogue.columns.has_kind(kind));
     Ok(match known {
-        Some(kind) => Garment { kind: Some(kind.clone()), known_by: KindKnown::Photo },
+        Some(kind) => Garment { kind: Some(kind.to_owned()), known_by: KindKnown::Photo },
         None => alike(part.features.global_of(0), engine, catalogue),
     })
 }

@@ -160,6 +160,12 @@ impl Encoder {
         }
     }
 
+    /// The number of a kind for [`Self::encode_as`], where kinds have projections of their own.
+    pub fn projection_of(&self, kind: &str) -> Option<usize> {
+        let kinds = if self.card.config.head.projections { self.card.kinds.as_slice() } else { &[] };
+        kinds.iter().position(|known| known == kind)
+    }
+
     /// Embedded maps `[n, dim, map cells]`, and globals `[n, dim]` where they are not the maps' means.
     fn maps(&self, images: &[f32], kinds: &[Option<usize>]) -> candle_core::Result<(Vec<f32>, Option<Vec<f32>>)> {
         let size = self.input_size();

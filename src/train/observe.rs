@@ -160,7 +160,9 @@ struct Natural {
 
 impl Natural {
     fn of(text: &str) -> Self {
-        let late = ["embedding", "classifier", "head", "project", "predictor", "prototypes"].iter().any(|n| text.starts_with(n));
+        let late = ["embedding", "classifier", "head", "project", "predictor", "prototypes"]
+            .iter()
+            .any(|n| text.starts_with(n));
         let mut parts: Vec<(bool, u64, String)> = Vec::new();
         for letter in text.chars() {
             let digit = letter.to_digit(10);

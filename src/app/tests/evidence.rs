@@ -28,7 +28,13 @@ pub fn report(edited: bool) -> EvidenceReport {
     } else {
         check("Street photo", CheckState::Passes, "query.jpg is as it was written")
     };
-    let photo = |name: &str, crop| EvidencePhoto { name: name.into(), photo: None, edit: QueryEdit::default(), crop };
+    let photo = |name: &str, crop| EvidencePhoto {
+        name: name.into(),
+        photo: None,
+        edit: QueryEdit::default(),
+        crop,
+        kind: None,
+    };
     EvidenceReport {
         path: "/tmp/tram-p002_0.seamline".into(),
         record: EvidenceRecord {

@@ -11,6 +11,7 @@ use crate::index::build::{BuildReport, begun, build, current};
 use crate::index::embed::{Embed, embed_photo};
 use crate::index::error::IndexError;
 use crate::index::stored::GalleryIndex;
+use crate::nn::{CellFeatures, NnError};
 
 fn counts(report: &BuildReport) -> (usize, usize, usize, usize) {
     (report.embedded, report.kept, report.removed, report.skipped.len())
@@ -35,7 +36,7 @@ fn an_index_holds_what_the_network_gave_in_the_order_asked_for() {
         assert_eq!(index.rows()[row].photo, photo.photo);
         assert_eq!(index.rows()[row].product, photo.product);
         assert_eq!(index.row_of(&photo.photo), Some(row));
-        let wanted = embed_photo(&embed, &decode_file(&photo.path).unwrap(), None).unwrap();
+        let wanted = embed_photo(&embed, &decode_file(&photo.path).unwrap(), None, None).unwrap();
         // Half a unit in the last place of 11 bits, or of the smallest number above zero.
         let is_near = |(a, b): (&f32, &f32)| (a - b).abs() <= b.abs() * 2.0_f32.powi(-11) + 2.0_f32.powi(-25);
         assert!(index.cells_f32(row).iter().zip(&wanted.cells).all(is_near));
@@ -81,7 +82,7 @@ fn only_new_changed_and_differently_cropped_photos_are_embedded_again() {
     assert_eq!(names, photos.iter().map(|photo| photo.photo.clone()).collect::<Vec<_>>());
     assert_eq!(index.rows()[8].product.as_str(), "another");
     for (row, photo) in photos.iter().enumerate() {
-        let wanted = embed_photo(&embed, &decode_file(&photo.path).unwrap(), photo.crop).unwrap();
+        let wanted = embed_photo(&embed, &decode_file(&photo.path).unwrap(), photo.crop, None).unwrap();
         let worst = index.cells_f32(row).iter().zip(&wanted.cells).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-3, "row {row} is another photo's");
     }
@@ -353,4 +354,81 @@ fn what_a_stopped_run_embedded_is_known_to_have_been_begun() {
     assert!(known.len() < 150);
     let other = Colours { checkpoint: CheckpointId::new("fedcba9876543210"), ..Colours::new() };
     assert!(begun(&at, &other).is_empty(), "features of another model are of no use");
+}
+
+/// Like `Colours`, but each kind turns its vectors in its own way.
+struct ByKind(Colours);
+
+impl Embed for ByKind {
+    fn embed(&self, images: &[f32], n: usize) -> Result<CellFeatures, NnError> {
+        self.embed_as(images, &vec![None; n])
+    }
+
+    fn embed_as(&self, images: &[f32], kinds: &[Option<usize>]) -> Result<CellFeatures, NnError> {
+        let mut features = self.0.embed(images, kinds.len())?;
+        let (dim, cells) = (features.dim, features.grid.cells());
+        for (photo, kind) in kinds.iter().enumerate() {
+            let by = kind.map_or(0, |kind| kind + 1);
+            features.globals[photo * dim..(photo + 1) * dim].rotate_right(by);
+            features.cells[photo * cells * dim..(photo + 1) * cells * dim].rotate_right(by);
+        }
+        Ok(features)
+    }
+
+    fn kind(&self, name: &str) -> Option<usize> {
+        ["coat", "dress"].iter().position(|known| *known == name)
+    }
+
+    fn checkpoint(&self) -> &CheckpointId {
+        self.0.checkpoint()
+    }
+
+    fn input_size(&self) -> usize {
+        self.0.input_size()
+    }
+
+    fn grid(&self) -> Grid {
+        self.0.grid()
+    }
+
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+}
+
+#[test]
+fn photos_are_embedded_by_their_kinds_where_that_makes_a_difference_and_anew_when_a_kind_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("features");
+    let embed = ByKind(Colours::new());
+    let mut photos = write_photos(dir.path(), 0..6);
+    for (photo, kind) in photos.iter_mut().zip([Some("coat"), Some("dress"), None, Some("hat"), Some("coat"), None]) {
+        photo.kind = kind.map(str::to_owned);
+    }
+    let holds = |photos: &[super::GalleryPhoto]| {
+        let index = GalleryIndex::open_for(&at, &embed).unwrap();
+        for (row, photo) in photos.iter().enumerate() {
+            let picture = decode_file(&photo.path).unwrap();
+            let wanted = embed_photo(&embed, &picture, None, photo.kind.as_deref()).unwrap();
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-3;
+            assert!(index.global_f32(row).iter().zip(&wanted.globals).all(near), "row {row}");
+            assert!(index.cells_f32(row).iter().zip(&wanted.cells).all(near), "row {row}");
+        }
+        embed.0.taken();
+    };
+    assert_eq!(counts(&build_all(&at, &embed, &photos).unwrap()), (6, 0, 0, 0));
+    holds(&photos);
+    assert!(current(&at, &embed, &photos).is_some());
+    photos[1].kind = Some("coat".to_owned());
+    // To this network that is no kind, before and after.
+    photos[3].kind = Some("cape".to_owned());
+    assert!(current(&at, &embed, &photos).is_none());
+    assert_eq!(counts(&build_all(&at, &embed, &photos).unwrap()), (1, 5, 0, 0));
+    holds(&photos);
+    // Where kinds make no difference, none is noted and none embeds anything anew.
+    let (plain, at) = (Colours::new(), dir.path().join("plain"));
+    build_all(&at, &plain, &photos).unwrap();
+    photos[0].kind = Some("dress".to_owned());
+    assert!(current(&at, &plain, &photos).is_some());
+    assert_eq!(counts(&build_all(&at, &plain, &photos).unwrap()), (0, 6, 0, 0));
 }

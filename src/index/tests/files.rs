@@ -24,6 +24,7 @@ fn sample(path: &std::path::Path) {
         bytes: 5,
         modified_ns: u64::MAX,
         crop: Some(CropRect::new(0.1, 2.0, 1e-3, 4.0)),
+        kind: None,
     };
     let rows: Vec<_> = (0..2)
         .map(|n| (record(n), Features { global: &numbers[n * 3..n * 3 + 3], cells: &numbers[6 + n * 6..12 + n * 6] }))

@@ -29,7 +29,7 @@ impl Scene {
         let photos = write_photos(dir.path(), 0..photos);
         build_all(&dir.path().join("features"), &embed, &photos).unwrap();
         let index = GalleryIndex::open_for(&dir.path().join("features"), &embed).unwrap();
-        let query = embed_photo(&embed, &picture(1000), None).unwrap();
+        let query = embed_photo(&embed, &picture(1000), None, None).unwrap();
         Self { searcher: Searcher::new(Arc::new(index)), query, _dir: dir }
     }
 

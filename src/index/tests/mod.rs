@@ -119,6 +119,7 @@ fn gallery_photo(dir: &Path, number: usize) -> GalleryPhoto {
         product: ProductId::new(format!("p{}", number / 2)),
         path: dir.join(format!("{number:04}.png")),
         crop: None,
+        kind: None,
     }
 }
 

@@ -25,7 +25,7 @@ pub fn searcher(dir: &std::path::Path, photos: usize) -> (Searcher, Colours) {
 }
 
 pub fn query(embed: &Colours) -> CellFeatures {
-    embed_photo(embed, &picture(1000), None).unwrap()
+    embed_photo(embed, &picture(1000), None, None).unwrap()
 }
 
 fn photos_of(ranking: &Ranking) -> Vec<&PhotoId> {
@@ -73,6 +73,7 @@ fn equal_photos_keep_the_order_of_their_rows() {
                 bytes: 0,
                 modified_ns: 0,
                 crop: None,
+                kind: None,
             };
             // Every third row is the best there is.
             let from = if n % 3 == 2 { 0 } else { 2 };
@@ -149,7 +150,7 @@ fn a_photo_of_the_gallery_finds_itself() {
     let dir = tempfile::tempdir().unwrap();
     let (searcher, embed) = searcher(dir.path(), 30);
     let photo = decode_file(&dir.path().join("0017.png")).unwrap();
-    let query = embed_photo(&embed, &photo, None).unwrap();
+    let query = embed_photo(&embed, &photo, None, None).unwrap();
     let ranking = searcher.search_global(&query, 1, &MatchOptions::default());
     assert_eq!(ranking.hits[0].photo.as_str(), "shop/0017.png");
     assert!((ranking.hits[0].score - 1.0).abs() < 1e-3);

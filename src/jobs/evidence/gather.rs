@@ -49,11 +49,12 @@ impl SearchThread {
         let opened = self.shared.opened()?;
         let engine = engine_of(&kept, &opened);
         let gallery = data::decode::read_file(&opened.paths.photo(photo))?;
-        let part = {
+        let (part, kind) = {
             let pixels = data::decode_bytes(&gallery, photo.as_str())?;
             let row = opened.project().photo(photo)?.ok_or_else(|| JobError::NotInGallery { photo: photo.clone() })?;
             let part = data::compared_part(&pixels, row.domain, row.bbox);
-            (part != CropRect::whole(pixels.width(), pixels.height())).then_some(part)
+            let kind = row.kind.unwrap_or_else(|| plan.product.kind.clone());
+            ((part != CropRect::whole(pixels.width(), pixels.height())).then_some(part), kind)
         };
         let name = photo.as_str().rsplit('/').next().unwrap_or_default().to_owned();
         let query_row = kept.known.row.as_ref().map(|row| row.photo.clone());
@@ -74,8 +75,15 @@ impl SearchThread {
                 photo: query_row,
                 edit: kept.recipe.edit,
                 crop: (kept.crop != whole).then_some(kept.crop),
+                kind: kept.kind(),
             },
-            gallery: EvidencePhoto { name, photo: Some(photo.clone()), edit: QueryEdit::default(), crop: part },
+            gallery: EvidencePhoto {
+                name,
+                photo: Some(photo.clone()),
+                edit: QueryEdit::default(),
+                crop: part,
+                kind: Some(kind),
+            },
             product: plan.product.clone(),
             model: model(&engine.model),
             options,

@@ -39,12 +39,14 @@ fn record() -> EvidenceRecord {
             photo: None,
             edit: QueryEdit { quarter_turns: 1, flipped: true },
             crop: Some(CropRect::new(2.0, 3.0, 20.0, 24.5)),
+            kind: Some("knit".to_owned()),
         },
         gallery: EvidencePhoto {
             name: "p1_0.png".to_owned(),
             photo: Some(PhotoId::new("shop/p1_0.png")),
             edit: QueryEdit::default(),
             crop: None,
+            kind: None,
         },
         product: ProductRecord {
             product: ProductId::new("p1"),

@@ -170,8 +170,9 @@ fn photos_score(
         return skipped("What was painted is not in the file, so the photos were not encoded again".to_owned());
     }
     let layer = record.options.layer;
-    let encoded = Looked::at(&encoder, layer, query, record.query.crop)
-        .and_then(|query| Ok((query, Looked::at(&encoder, layer, gallery, record.gallery.crop)?)));
+    let looked =
+        |photo: &RgbImage, about: &EvidencePhoto| Looked::at(&encoder, layer, photo, about.crop, about.kind.as_deref());
+    let encoded = looked(query, &record.query).and_then(|query| Ok((query, looked(gallery, &record.gallery)?)));
     match encoded {
         Ok((query, gallery)) => {
             let score = query.explain(&gallery, &record.options).score;

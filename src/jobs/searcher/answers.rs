@@ -46,6 +46,7 @@ impl SearchThread {
         let (width, height) = recipe.edit.size(photo.width(), photo.height());
         let seen = known.turned(recipe.edit, width, height);
         let crop = attempt!(choose_crop(&photo, request.crop, &seen, &source.label()));
+        let kind = seen.kind_in(crop);
         let mut info = describe_query(&source, &photo, crop, &seen);
         info.edit = recipe.edit;
         info.also =
@@ -78,7 +79,8 @@ impl SearchThread {
         shared.events.send(Event::QueryReady { query, photo: info })?;
         let shelving = attempt!(self.shelving(&opened, &engine, &request.shelf));
         let (options, limit) = (request.options, request.limit);
-        let search = Search { engine: &engine, photo: &photo, crop, options, limit, decode_ms, shelving: &shelving };
+        let search =
+            Search { engine: &engine, photo: &photo, crop, kind, options, limit, decode_ms, shelving: &shelving };
         let kept = attempt!(self.kept(query));
         let encoded = match same {
             // A box that was searched before is not encoded again.
@@ -147,7 +149,7 @@ impl SearchThread {
     pub(super) fn composed(&self, engine: &Engine, kept: &Kept, encoded: Encoded) -> Result<Encoded, JobError> {
         let also = kept.also.iter().map(|also| Ok((also.source.decode()?, also.crop)));
         let also = also.collect::<Result<Vec<_>, JobError>>()?;
-        search::compose(engine, encoded, &also, &kept.recipe)
+        search::compose(engine, encoded, &also, &kept.recipe, kept.kind().as_deref())
     }
 
     /// The other photos of the garment. One that cannot be read is left out, and the window hears why.
@@ -249,6 +251,7 @@ impl SearchThread {
         Ok(Case {
             photo: self.pixels_of(&kept)?,
             crop: kept.crop,
+            kind: kept.kind(),
             features: found.features,
             options,
             matched: matched(&opened, photo)?,
@@ -310,11 +313,12 @@ impl SearchThread {
         {
             return Ok(found.clone());
         }
-        let photo = self.pixels_of(kept)?;
+        let (photo, kind) = (self.pixels_of(kept)?, kept.kind());
         let search = Search {
             engine,
             photo: &photo,
             crop: kept.crop,
+            kind: kind.as_deref(),
             options: *options,
             limit: kept.limit,
             decode_ms: 0.0,

@@ -23,7 +23,7 @@ pub fn faithfulness(
     let encoder = &case.engine.encoder;
     let canvas = Canvas::new(&case.photo, Some(case.crop), encoder.input_size());
     let hidden: Vec<_> = test.photos().iter().map(|shown: &Shown| move |cell: usize| !shown[cell]).collect();
-    let batches = canvas.encode(encoder, grid, &hidden, stop, pace)?;
+    let batches = canvas.encode(encoder, (grid, case.kind.as_deref()), &hidden, stop, pace)?;
     let scores: Vec<f32> = batches
         .iter()
         .flat_map(|batch| (0..batch.len()).map(move |photo| view(batch, photo)))

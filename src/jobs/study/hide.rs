@@ -59,11 +59,11 @@ impl Canvas {
         square
     }
 
-    /// Encodes this photo once for each set of hidden cells, in their order.
+    /// Encodes this photo once for each set of hidden cells, in their order; `kind` as whoever encoded it whole knew it.
     pub fn encode<'a, H: Fn(usize) -> bool + 'a>(
         &self,
         encoder: &Encoder,
-        grid: Grid,
+        (grid, kind): (Grid, Option<&str>),
         hidden: &'a [H],
         stop: &StopFlag,
         pace: Pace<'_>,
@@ -79,7 +79,8 @@ impl Canvas {
             for (image, hidden) in images.chunks_exact_mut(each).zip(some) {
                 data::to_chw(&self.without(grid, hidden), image);
             }
-            features.push(index::on_grid(encoder.encode(&images, some.len())?, grid));
+            let kinds = vec![kind.and_then(|kind| encoder.projection_of(kind)); some.len()];
+            features.push(index::on_grid(encoder.encode_as(&images, &kinds)?, grid));
             done += some.len();
         }
         pace(done, hidden.len());

@@ -99,14 +99,17 @@ impl Case {
         match region.side {
             PairSide::Query => {
                 let canvas = Canvas::new(&self.photo, Some(self.crop), encoder.input_size());
-                let features = canvas.encode(encoder, self.features.grid, &hides, stop, pace)?;
+                let features =
+                    canvas.encode(encoder, (self.features.grid, self.kind.as_deref()), &hides, stop, pace)?;
                 let standing = self.standing(&self.scores(&view(&features[0], 0), field, stop)?, field.place);
                 Ok((standing, canvas.fill()))
             }
             PairSide::Gallery => {
                 let (photo, part) = self.matched.read()?;
                 let canvas = Canvas::new(&photo, Some(part), encoder.input_size());
-                let features = canvas.encode(encoder, self.gallery_grid(), &hides, stop, pace)?;
+                // As the index was told it.
+                let kind = self.matched.row.kind.as_ref().unwrap_or(&self.matched.product.kind);
+                let features = canvas.encode(encoder, (self.gallery_grid(), Some(kind)), &hides, stop, pace)?;
                 // As the index would hold it.
                 let stored = Stored {
                     cells: features[0].cells_of(0).iter().map(rounded).collect(),

@@ -35,6 +35,8 @@ pub struct Case {
     /// The query photo, and the part of it that is searched.
     pub photo: Arc<RgbImage>,
     pub crop: CropRect,
+    /// Of the garment in it, where that is known.
+    pub kind: Option<String>,
     pub features: Arc<CellFeatures>,
     pub options: MatchOptions,
     /// The photo of the gallery.

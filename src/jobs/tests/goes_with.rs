@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use candle_core::Device;
+
 use super::{Machine, Window, shop, street};
+use crate::data::{compared_part, decode_file};
 use crate::domain::{
     CropRect, Filter, FoldOptions, Garment, Goal, KindKnown, MatchOptions, PhotoId, ProductId, QueryId, Ranking,
     ShelfOptions, Stage, goal,
 };
-use crate::index::GalleryIndex;
+use crate::index::{GalleryIndex, embed_photo};
 use crate::jobs::{Event, Mark, QueryPhoto, Request, ShelfRequest};
+use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig, Encoder, ModelCard, Precision, checkpoint};
 use crate::project::Project;
 
 impl Window {
@@ -164,4 +168,47 @@ fn what_a_person_says_of_the_kind_counts_and_an_unknown_part_is_of_the_kind_of_w
         _ => None,
     });
     assert!(failure.sentence.contains("shop/none.jpg"), "{}", failure.sentence);
+}
+
+#[test]
+fn a_model_with_an_embedding_for_each_kind_takes_gallery_and_query_by_their_kinds() {
+    let machine = Machine::with_sample();
+    let names: Vec<String> = crate::synth::kinds().into_iter().map(str::to_owned).collect();
+    let backbone = BackboneConfig { width: 4, ..BackboneConfig::new(Arch::ResNet18) };
+    let mut config = EmbedderConfig::new(backbone, 8, names.len());
+    config.head.projections = true;
+    let embedder = Embedder::new(&config, 5, &Device::Cpu).unwrap();
+    let card = ModelCard { kinds: names, ..ModelCard::new("by kind", &config, 64) };
+    let dir = machine.models().join("by-kind");
+    let model = checkpoint::save(&dir, &card, &embedder.params.tensors().unwrap(), Precision::F32).unwrap();
+    std::fs::remove_dir_all(machine.models().join("tiny")).unwrap();
+    let mut window = machine.start();
+    assert_eq!(window.open(None).model.checkpoint, model);
+    let query = window.search(1, QueryPhoto::Project(street(2)));
+    let ranking = window.ended(query);
+    drop(window);
+
+    let (project, kinds) = (Project::open(&machine.sample()).unwrap(), kinds(&machine));
+    let encoder = Encoder::load(&dir, &Device::Cpu).unwrap();
+    let index = GalleryIndex::open(&machine.sample().join("features").join(model.to_string())).unwrap();
+    // By this kind, and by each other.
+    let seen = |photo: &PhotoId, kind: &str| {
+        let row = project.photo(photo).unwrap().unwrap();
+        let pixels = decode_file(&machine.sample().join(photo.as_str())).unwrap();
+        let part = compared_part(&pixels, row.domain, row.bbox);
+        embed_photo(&encoder, &pixels, Some(part), Some(kind)).unwrap().globals
+    };
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-3);
+    for (row, indexed) in index.rows().iter().enumerate() {
+        let own = &kinds[&indexed.product];
+        let other = kinds.values().find(|kind| *kind != own).unwrap();
+        assert!(near(&index.global_f32(row), &seen(&indexed.photo, own)), "{}", indexed.photo);
+        assert!(!near(&index.global_f32(row), &seen(&indexed.photo, other)), "kinds differ");
+    }
+    let own = seen(&street(2), &kinds[&ProductId::new("p0002")]);
+    for hit in &ranking.hits {
+        let row = index.global_f32(index.row_of(&hit.photo).unwrap());
+        let cosine: f32 = own.iter().zip(&row).map(|(a, b)| a * b).sum();
+        assert!((cosine - hit.global).abs() < 2e-3, "{}: {cosine} {}", hit.photo, hit.global);
+    }
 }

@@ -24,7 +24,7 @@ fn case(machine: &Machine, options: MatchOptions) -> Case {
     let row = project.photo(&street(2)).unwrap().unwrap();
     let photo = data::decode_file(&machine.sample().join(street(2).as_str())).unwrap();
     let crop = row.bbox.unwrap();
-    let features = Arc::new(encode(&engine.encoder, &photo, Some(crop)).unwrap());
+    let features = Arc::new(encode(&engine.encoder, &photo, Some(crop), None).unwrap());
     let global = engine.searcher.search_global(&features, 16, &options);
     let ranked = engine.searcher.rerank(&features, &global, &options, &stop);
     let compared = ranked.hits.iter().filter(|hit| hit.structural.is_some());
@@ -38,6 +38,7 @@ fn case(machine: &Machine, options: MatchOptions) -> Case {
         engine,
         photo: Arc::new(photo),
         crop,
+        kind: None,
         features,
         options,
         matched: matched(&candidates[0]),
@@ -176,7 +177,7 @@ fn hiding_pixels_equals_encoding_the_changed_photo() {
     let answer = ignore(&case, &region, &StopFlag::new(), &|_, _| {}).unwrap();
     // The changed square, encoded as any photo is.
     let square = canvas.without(grid, |cell| region.contains(cell));
-    let features = encode(encoder, &square, Some(CropRect::whole(square.width(), square.height()))).unwrap();
+    let features = encode(encoder, &square, Some(CropRect::whole(square.width(), square.height())), None).unwrap();
     let score = case.engine.searcher.explain(&features, &case.matched.row.photo, &case.options).unwrap();
     assert!((score.score - answer.hidden.score).abs() < 1e-5, "{} {}", score.score, answer.hidden.score);
 }

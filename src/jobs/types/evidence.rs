@@ -37,6 +37,9 @@ pub struct EvidencePhoto {
     pub edit: QueryEdit,
     /// The part that was compared, in pixels of the turned photo; `None` is the whole.
     pub crop: Option<CropRect>,
+    /// The kind that the garment is known to be of, by which some networks encode it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -83,8 +83,10 @@ fn a_run_without_labels_shows_two_views_of_each_photo_and_the_health_of_what_it_
         run.watched_by(watch);
         let (outcome, events) = finish(&mut run);
         assert!(everything(&alone) == everything(&watched), "{method:?}: looking changed the run");
-        let glances: Vec<_> =
-            events.iter().filter_map(|e| if let TrainEvent::Glance(glance) = e { Some(glance) } else { None }).collect();
+        let glances: Vec<_> = events
+            .iter()
+            .filter_map(|e| if let TrainEvent::Glance(glance) = e { Some(glance) } else { None })
+            .collect();
         assert_eq!(glances.len(), outcome.steps);
         for glance in glances {
             assert!(glance.paired && glance.triplets.is_empty());
