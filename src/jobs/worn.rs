@@ -5,7 +5,7 @@ use super::open::Engine;
 use super::search::Known;
 use super::shelve::{Catalogue, Shelving, Worn};
 use crate::domain::filter::KIND;
-use crate::domain::{CropRect, Garment, Goal, KindKnown, LabelKey, LabelValue, MatchOptions, PhotoId};
+use crate::domain::{CropRect, Garment, Goal, KindKnown, LabelKey, LabelValue, MatchOptions, Origin, PhotoId};
 use crate::nn::CellFeatures;
 use crate::project::Project;
 
@@ -48,10 +48,10 @@ fn of_gallery(photo: &PhotoId, engine: &Engine, catalogue: &Catalogue) -> Result
 
 fn of_query(project: &Project, engine: &Engine, catalogue: &Catalogue, part: &Part<'_>) -> Result<Garment, JobError> {
     let (row, shown) = (&part.known.row, part.known.box_of(part.crop));
-    // What a person said is about the main garment, whose box comes first.
+    // What a person said is about the main garment, whose box comes first, or about a part that the data do not know.
     if let Some(row) = row.as_ref().filter(|_| shown.is_none_or(|place| place == 0))
         && let Some(label) = project.label(&LabelKey::Kind { photo: row.photo.clone() })?
-        && let LabelValue::Kind { name } = label.value
+        && let (Origin::Corrected { .. }, LabelValue::Kind { name }) = (label.origin, label.value)
         && catalogue.columns.has_kind(&name)
     {
         return Ok(Garment { kind: Some(name), known_by: KindKnown::Person });

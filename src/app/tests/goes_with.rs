@@ -70,7 +70,7 @@ fn the_choice_lists_what_goes_with_the_garment_and_back() {
     assert!(stage.sees_part("nearest first of 260 photos of other kinds"));
     assert!(stage.sees("Knit is left out, the garment's own kind"));
     assert!(stage.sees_part("was not taught what goes together"), "a model without measurements says so");
-    assert!(stage.sees("Garment that they go with"));
+    assert!(stage.sees("Goes with: The photo's garment"));
     let asked = stage.asked_for();
     assert!(!asked.iter().any(|request| matches!(request, Request::ShowPlan { .. })), "no plan: {asked:?}");
     let session = stage.harness.state().session();
@@ -85,7 +85,7 @@ fn the_choice_lists_what_goes_with_the_garment_and_back() {
     assert!(matches!(&stage.asked_for()[..], [Request::ShowPlan { .. }]), "the best has its plan again");
     stage.serve();
     assert!(stage.harness.query_by_role_and_label(Role::Button, "Same product").is_some());
-    assert!(!stage.sees("Garment that they go with"));
+    assert!(!stage.sees("Goes with: The photo's garment"));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_key_switches_the_list_and_another_takes_the_shown_result_as_the_garment() {
     assert_eq!(goal(&stage), Goal::GoesWith { of: Some(shown) });
     arranged(&stage);
     answer(&mut stage, KindKnown::Product);
-    assert!(stage.sees("Sailor tee"), "the menu names the garment");
+    assert!(stage.sees("Goes with: Sailor tee"), "the menu names the garment");
     // Another part of the photo is another garment again, and another photo begins with the main job.
     stage.obey(Command::SetCrop(crate::domain::CropRect::new(0.0, 0.0, 100.0, 100.0)));
     assert_eq!(goal(&stage), Goal::GoesWith { of: None });

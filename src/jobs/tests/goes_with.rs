@@ -143,7 +143,7 @@ fn what_a_person_says_of_the_kind_counts_and_an_unknown_part_is_of_the_kind_of_w
     let shelf = ShelfOptions { fold, ..ShelfOptions::default() };
     window.ask(Request::Search(crate::jobs::SearchRequest {
         query,
-        photo: QueryPhoto::Project(street(2)),
+        photo: QueryPhoto::Project(street(4)),
         crop: Some(CropRect::new(0.0, 0.0, 12.0, 12.0)),
         options,
         limit: 16,

@@ -58,7 +58,8 @@ fn name_of(query: &Query, photo: &PhotoId) -> String {
 /// Which garment it is that products are to go with.
 fn garment_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, of: Option<&PhotoId>) {
     let text = of.map_or_else(|| "The photo's garment".to_owned(), |photo| name_of(query, photo));
-    let button = PushButton::new(&text).name("Garment that they go with").caret().show(ui, ctx.tokens);
+    let name = format!("Goes with: {text}");
+    let button = PushButton::new(&text).name(&name).caret().show(ui, ctx.tokens);
     Popup::menu(&button.on_hover_text("Choose the garment that the products are to go with")).width(MENU).show(|ui| {
         ui.set_width(MENU);
         let key = Action::GoesWithResult.key_text(ui.ctx()).unwrap_or_default();
