@@ -295,7 +295,7 @@ pub fn examples(project: &Project) -> Result<Vec<PhotoId>, JobError> {
         b_unseen.cmp(a_unseen).then(share(b).total_cmp(&share(a))).then(a.photo.cmp(&b.photo))
     });
     // First one of each kind, then a second of each, and so on.
-    let mut of_kind = std::collections::HashMap::<Option<String>, usize>::new();
+    let mut of_kind = HashMap::<Option<String>, usize>::new();
     let mut ordered: Vec<(bool, usize, PhotoId)> = rows
         .into_iter()
         .map(|(unseen, row)| {
