@@ -29,7 +29,7 @@ impl Field {
 
     /// A run without labels asks none of these.
     fn is_about_labels(&self) -> bool {
-        let sections = ["loss.", "semi."];
+        let sections = ["loss.", "semi.", "outfits."];
         let batch = ["data.label_fraction", "data.products", "data.photos", "data.recolour"];
         sections.iter().any(|section| self.setting.starts_with(section)) || batch.contains(&self.setting)
     }
