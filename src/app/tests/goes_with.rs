@@ -18,13 +18,17 @@ fn goal(stage: &Staged) -> Goal {
 
 fn staged() -> Staged {
     let mut stage = Staged::searched();
+    with_kinds(&mut stage);
+    stage
+}
+
+fn with_kinds(stage: &mut Staged) {
     let kinds = [("knit", 120), ("t-shirt", 90), ("coat", 40)];
     let values = kinds.map(|(kind, products)| (kind.to_owned(), products)).to_vec();
     let columns = vec![Facet { column: "kind".into(), values: FacetValues::Text { values, more: 0 } }];
     let facets = Facets { products: 600, passing: 600, columns };
     stage.tell(Event::Shelf(ShelfEvent::Facets(Arc::new(facets))));
     stage.asked();
-    stage
 }
 
 /// The one arrangement that was asked for, and nothing else.
@@ -164,4 +168,25 @@ fn the_note_has_the_model_s_own_figures_and_failing_leaves_a_way_back() {
     stage.press(Key::O);
     assert_eq!(goal(&stage), Goal::SameProduct);
     assert_eq!(stage.last_search().shelf.goal, Goal::SameProduct, "the photo is searched again");
+}
+
+/// Pictures of the list, looked at by a person: `SEAMLINE_SHOTS=FOLDER` says where to.
+#[test]
+fn pictures_of_what_goes_well_are_drawn_without_a_fault() {
+    let Some(folder) = std::env::var_os("SEAMLINE_SHOTS").map(std::path::PathBuf::from) else { return };
+    for (size, theme, name) in [
+        (egui::Vec2::new(1440.0, 900.0), egui::Theme::Light, "wide"),
+        (egui::Vec2::new(1100.0, 760.0), egui::Theme::Dark, "narrow"),
+    ] {
+        let mut stage = Staged::with(size, theme, true);
+        stage.open();
+        stage.search_through(60);
+        stage.serve();
+        stage.harness.render().unwrap().save(folder.join(format!("B-same-{name}.png"))).unwrap();
+        with_kinds(&mut stage);
+        stage.press(Key::O);
+        answer(&mut stage, KindKnown::Likeness);
+        stage.serve();
+        stage.harness.render().unwrap().save(folder.join(format!("B-goes-{name}.png"))).unwrap();
+    }
 }

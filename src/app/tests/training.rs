@@ -385,6 +385,9 @@ fn pictures_of_every_state_are_drawn_without_a_fault() {
             told(&mut stage, TrainingEvent::Runs(Arc::new(list)));
             stage.doing(doing(live(Phase::Running)));
             shot(&mut stage, &name("running"));
+            stage.doing(doing(without_labels()));
+            shot(&mut stage, &name("without-labels"));
+            stage.doing(doing(live(Phase::Running)));
             stage.obey(Command::Train(TrainCommand::Show { run: "full-oc-is".into(), shown: true }));
             stage.obey(Command::Train(TrainCommand::Show { run: "full-oc".into(), shown: true }));
             answer(&mut stage);
@@ -413,10 +416,8 @@ fn pictures_of_every_state_are_drawn_without_a_fault() {
     }
 }
 
-#[test]
-fn a_run_without_labels_shows_pairs_of_views_and_only_the_charts_that_it_has() {
-    let mut stage = trained(runs());
-    told(&mut stage, TrainingEvent::Started { run: "semi-20pct-3".into() });
+/// A run on two views of each photo.
+fn without_labels() -> LiveRun {
     let mut run = live(Phase::Running);
     let seen = glance();
     let pictures = seen.pictures[..16].to_vec();
@@ -427,7 +428,14 @@ fn a_run_without_labels_shows_pairs_of_views_and_only_the_charts_that_it_has() {
         curves.push("validation neighbours' kind", step, 0.5);
     }
     run.curves = Arc::new(curves);
-    stage.doing(doing(run));
+    run
+}
+
+#[test]
+fn a_run_without_labels_shows_pairs_of_views_and_only_the_charts_that_it_has() {
+    let mut stage = trained(runs());
+    told(&mut stage, TrainingEvent::Started { run: "semi-20pct-3".into() });
+    stage.doing(doing(without_labels()));
     assert!(stage.sees("two views of each photo of step 1,840, after augmentation"));
     assert!(!stage.sees("Hardest triplets"), "without labels no product is right or wrong");
     assert!(stage.sees_part("Loss: total") && stage.sees_part("neighbours agree on the kind"));

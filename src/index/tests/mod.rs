@@ -144,7 +144,7 @@ fn set_age(path: &Path, age_secs: u64) {
     std::fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
 }
 
-fn build_all(dir: &Path, embed: &Colours, photos: &[GalleryPhoto]) -> Result<BuildReport, IndexError> {
+fn build_all(dir: &Path, embed: &dyn Embed, photos: &[GalleryPhoto]) -> Result<BuildReport, IndexError> {
     build(dir, embed, photos, &StopFlag::new(), &|_| {})
 }
 
