@@ -10,9 +10,9 @@ use super::fake_runs::{RECIPE, checked, curves, data, doing, glance, live, recip
 use super::stage::Staged;
 use crate::domain::{Glance, RunCurves, RunId};
 use crate::jobs::{
-    Activity, CheckedRecipe, DeviceChoice, DeviceFound, DeviceSurvey, Dialog, Event, Failure, FailureOf, LiveRun, Phase,
-    Promoting, Promotion, QueryPhoto, RecipeProblem, Request, RunEnd, RunState, RunSummary, StartFrom, TrainingData,
-    TrainingEvent, TrainingRequest, TrainingStart,
+    Activity, CheckedRecipe, DeviceChoice, DeviceFound, DeviceSurvey, Dialog, Event, Failure, FailureOf, LiveRun,
+    Phase, Promoting, Promotion, QueryPhoto, RecipeProblem, Request, RunEnd, RunState, RunSummary, StartFrom,
+    TrainingData, TrainingEvent, TrainingRequest, TrainingStart,
 };
 use crate::ui::Command;
 use crate::ui::layout::Workspace;
