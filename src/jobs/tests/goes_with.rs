@@ -94,10 +94,10 @@ fn products_of_other_kinds_are_ranked_by_the_distance_of_global_vectors() {
     let found = window.going_with(query, None, &[]);
     assert_eq!(found.shelf.garment, garment);
     assert!(!found.hits.is_empty() && found.hits.iter().all(|hit| kinds[&hit.product] != own));
-    // As near as in the list of the same product, which holds all ten nearest.
+    // As near as in the list of the same product, where what is compared cell by cell is summed in another order.
     for hit in &found.hits {
         if let Some(other) = same.hits.iter().find(|other| other.photo == hit.photo) {
-            assert_eq!(other.global, hit.global);
+            assert!((other.global - hit.global).abs() < 1e-3, "{}: {} {}", hit.photo, other.global, hit.global);
         }
     }
     // A filter holds too, and one that wants the own kind leaves nothing.
