@@ -117,7 +117,9 @@ fn garment_words(garment: &Garment) -> String {
     match garment.known_by {
         KindKnown::Product | KindKnown::Photo => left_out,
         KindKnown::Person => format!("{left_out}, as you said"),
-        KindKnown::Likeness => format!("{left_out} by what looks most like it; “Kind” beside the photos corrects that"),
+        KindKnown::Likeness => {
+            format!("{left_out}, by what looks most like it; “Kind” beside the photos corrects that")
+        }
     }
 }
 
