@@ -142,6 +142,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("config.toml"), "name = \"r\"\n").unwrap();
         let started = r#""event":"started","step":0,"steps":9,"epochs":3,"device":"CPU""#;
+        let again = r#""event":"started","step":2,"steps":9,"epochs":3,"device":"CPU""#;
         let lines = [
             (100.0, started),
             (104.0, r#""event":"step","step":1"#),
@@ -149,7 +150,7 @@ mod tests {
             (164.0, r#""event":"held","seconds":60.0"#),
             (168.0, r#""event":"step","step":2"#),
             // Gone on with an hour later.
-            (4000.0, started),
+            (4000.0, again),
             (4005.0, r#""event":"ended","step":3,"finished":false,"seconds":13.0"#),
         ];
         let text: Vec<String> = lines.iter().map(|(time, line)| format!("{{\"time\":{time},{line}}}")).collect();
