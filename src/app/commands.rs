@@ -175,7 +175,7 @@ impl App {
         if let Some(paint) = self.asked.paint_of_past.take() {
             query.painting.paint = paint;
         }
-        self.session.query = Some(query);
+        self.take_up(Some(query));
         self.submit_search(photo, crop);
         self.remember_search(&name, origin, crop);
         self.session.shelf.expanded.clear();
@@ -286,15 +286,16 @@ impl App {
     pub(super) fn step(&mut self, by: isize) {
         let Some(query) = &self.session.query else { return };
         let Some(ranking) = &query.ranking else { return };
-        let tiles = Self::tiles_of(query);
-        let Some(last) = tiles.len().checked_sub(1) else { return };
+        let Some(last) = query.shown.len().checked_sub(1) else { return };
         let now = query.selected_tile();
         let tile = now.map_or(0, |now| now.saturating_add_signed(by).min(last));
         // A step up from the first row stays where it is.
         let beyond = now.is_some_and(|now| now as isize + by < 0 || now as isize + by > last as isize);
         if !(beyond && by.abs() > 1) {
-            let photo = ranking.hits[tiles[tile]].photo.clone();
-            self.select(photo, true);
+            let hit = query.shown.place(tile).map(|place| &ranking.hits[place]);
+            if let Some(photo) = hit.map(|hit| hit.photo.clone()) {
+                self.select(photo, true);
+            }
         }
     }
 

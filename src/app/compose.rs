@@ -1,12 +1,9 @@
 //! The query put together: turned, with other photos of the garment, with examples.
 
-use std::sync::Arc;
-
 use super::App;
 use crate::domain::QueryEdit;
 use crate::jobs::{Dialog, QueryPhoto, Request};
 use crate::ui::compose::{QueryAction, QueryCommand};
-use crate::ui::shelf::Shown;
 
 impl App {
     pub(super) fn obey_query(&mut self, command: QueryCommand) {
@@ -86,8 +83,7 @@ impl App {
         let Some(query) = &mut self.session.query else { return };
         let Some(crop) = query.shown_crop() else { return };
         if let Some(known) = query.remembered_of(crop, &options, &shelf, &model).cloned() {
-            query.recall(&known);
-            query.shown = Arc::new(Shown::of(&known.ranking, &self.session.shelf.expanded));
+            query.recall(&known, &self.session.shelf.expanded);
         }
     }
 }

@@ -227,7 +227,7 @@ impl App {
         query.crop = search.crop;
         query.selected_by_hand = search.selected.is_some();
         query.selected = search.selected;
-        self.session.query = Some(query);
+        self.take_up(Some(query));
         self.session.options = search.options;
         self.session.shelf.options.goal = Goal::SameProduct;
         self.submit_search(photo, search.crop);

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::App;
-use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking};
+use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Shown, Stage, Tiles};
 use crate::jobs::{
     Dialog, Event, Failure, FailureOf, GalleryRequest, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto,
     Request, ShelfRequest, TrainReport,
 };
 use crate::ui::gallery::GalleryView;
-use crate::ui::shelf::Shown;
 use crate::ui::state::{Baseline, PathWanted, ProjectState, Query, Tone};
 use crate::ui::thumbs::texture;
 
@@ -24,7 +23,7 @@ impl App {
         match event {
             Event::ProjectOpened(summary) => self.project_opened(ctx, summary),
             Event::QueryReady { query, photo } => self.query_ready(ctx, query, photo),
-            Event::Ranked { query, ranking, products } => self.ranked(now, query, ranking, products),
+            Event::Ranked { query, ranking, tiles, products } => self.ranked(now, query, (ranking, tiles), products),
             Event::Products(records) => self.products_told(records),
             Event::PlanReady { query, photo, plan } => self.plan_ready(now, query, photo, plan),
             Event::Epsilon { query, study } => self.epsilon_studied(query, study),
@@ -68,7 +67,7 @@ impl App {
         let same_project = before.as_ref().is_some_and(|before| before.path == summary.path);
         if before.is_some() && !same_project {
             self.thumbs.clear();
-            self.session.query = None;
+            self.take_up(None);
             self.session.last_training = None;
             self.session.train.forget_project();
             self.session.gallery = GalleryView::default();
@@ -90,8 +89,8 @@ impl App {
     /// The same query with the new model, and what that moves.
     fn model_changed(&mut self) {
         let Some(query) = &mut self.session.query else { return };
-        let of_product = |ranking: &&Arc<Ranking>| ranking.shelf.options.goal.is_same_product();
-        query.former_ranks = query.ranking.as_ref().filter(of_product).map(|ranking| ranks(ranking));
+        let of_product = query.ranking.as_ref().is_some_and(|ranking| ranking.shelf.options.goal.is_same_product());
+        query.former_ranks = of_product.then(|| Arc::clone(query.shown.tiles()));
         self.session.baseline = if query.former_ranks.is_some() { Baseline::FormerModel } else { Baseline::Global };
         self.search_again();
     }
@@ -113,7 +112,7 @@ impl App {
         &mut self,
         now: f64,
         id: QueryId,
-        ranking: Arc<Ranking>,
+        (ranking, tiles): (Arc<Ranking>, Arc<Tiles>),
         products: Arc<BTreeMap<ProductId, ProductRecord>>,
     ) {
         let Some(query) = self.session.query.as_mut().filter(|query| query.id == id) else { return };
@@ -121,8 +120,8 @@ impl App {
         // Only an order that is seen can be slid from.
         query.slid_from = match &query.ranking {
             Some(before) => {
-                let tiles = query.shown.order.iter().take(SLID).enumerate();
-                tiles.map(|(tile, &place)| (before.hits[place].photo.clone(), tile)).collect()
+                let place = |tile| Some((before.hits.get(query.shown.place(tile)?)?.photo.clone(), tile));
+                (0..query.shown.len().min(SLID)).filter_map(place).collect()
             }
             None => HashMap::new(),
         };
@@ -130,9 +129,10 @@ impl App {
         let fresh = query.stale || query.ranking.is_none();
         query.stale = false;
         query.failed = None;
-        query.products = products;
-        query.shown = Arc::new(Shown::of(&ranking, &self.session.shelf.expanded));
-        query.ranking = Some(ranking.clone());
+        let products_before = std::mem::replace(&mut query.products, products);
+        let shown_before = std::mem::replace(&mut query.shown, Shown::of(tiles, &self.session.shelf.expanded));
+        let before = query.ranking.replace(ranking.clone());
+        self.let_go(before, shown_before, products_before);
         if last {
             self.asked.ranking = false;
         }
@@ -307,8 +307,4 @@ impl App {
             self.notify(now, Tone::Failed, failure.sentence, failure.details);
         }
     }
-}
-
-fn ranks(ranking: &Ranking) -> HashMap<PhotoId, usize> {
-    ranking.hits.iter().map(|hit| (hit.photo.clone(), hit.rank)).collect()
 }

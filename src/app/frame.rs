@@ -239,7 +239,7 @@ impl App {
 
     /// Back to the welcome screen.
     fn leave_query(&mut self) {
-        self.session.query = None;
+        self.take_up(None);
         self.session.desk.past.leave();
         self.asked = super::Asked::default();
     }

@@ -1,6 +1,5 @@
 //! Turning knobs: settings, paint on cells, and what is asked about epsilon.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::App;
@@ -78,10 +77,9 @@ impl App {
                 self.session.baseline = Baseline::Global;
             }
         } else if query.painting.unpainted_ranks.is_none()
-            && let Some(ranking) = query.ranking.as_ref().filter(|ranking| ranking.stage == Stage::Structural)
+            && query.ranking.as_ref().is_some_and(|ranking| ranking.stage == Stage::Structural)
         {
-            let ranks: HashMap<PhotoId, usize> = ranking.hits.iter().map(|hit| (hit.photo.clone(), hit.rank)).collect();
-            query.painting.unpainted_ranks = Some(ranks);
+            query.painting.unpainted_ranks = Some(Arc::clone(query.shown.tiles()));
             self.session.baseline = Baseline::Unpainted;
         }
     }

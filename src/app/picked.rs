@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::App;
-use crate::domain::{Effect, PhotoId, Subject};
+use crate::domain::{Effect, Hit, PhotoId, Subject};
 use crate::ui::command::Action;
 use crate::ui::picked::{PickAction, PickCommand};
-use crate::ui::shelf::{BOOST, ShelfCommand, TRAY};
+use crate::ui::shelf::{ShelfCommand, TRAY};
 use crate::ui::state::Tone;
 
 impl App {
@@ -30,8 +30,8 @@ impl App {
                 if let Some(query) = &self.session.query
                     && let Some(ranking) = &query.ranking
                 {
-                    let all = query.shown.order.iter().map(|&place| ranking.hits[place].photo.clone());
-                    self.session.shelf.picked.photos = all.collect();
+                    let all = (0..query.shown.len()).filter_map(|tile| query.shown.place(tile));
+                    self.session.shelf.picked.photos = all.map(|place| ranking.hits[place].photo.clone()).collect();
                 }
             }
             PickAction::UntilNext => self.step_picking(1),
@@ -57,10 +57,7 @@ impl App {
     fn pick_until(&mut self, photo: &PhotoId) {
         let Some(query) = &self.session.query else { return };
         let Some(ranking) = &query.ranking else { return };
-        let tile_of = |wanted: &PhotoId| {
-            let place = ranking.hits.iter().position(|hit| &hit.photo == wanted)?;
-            query.shown.tile(place)
-        };
+        let tile_of = |wanted: &PhotoId| query.shown.tile(query.shown.tiles().place_of(wanted)?);
         let picked = &mut self.session.shelf.picked;
         let from = picked.from.as_ref().or(query.selected.as_ref()).and_then(tile_of);
         let Some(to) = tile_of(photo) else { return };
@@ -68,8 +65,8 @@ impl App {
         if picked.from.is_none() {
             picked.from.clone_from(&query.selected);
         }
-        let range = &query.shown.order[from.min(to)..=from.max(to)];
-        picked.photos = range.iter().map(|&place| ranking.hits[place].photo.clone()).collect();
+        let range = (from.min(to)..=from.max(to)).filter_map(|tile| query.shown.place(tile));
+        picked.photos = range.map(|place| ranking.hits[place].photo.clone()).collect();
     }
 
     /// What is ruled, compared or exported: the selection where there is one.
@@ -77,27 +74,26 @@ impl App {
         !self.session.shelf.picked.photos.is_empty()
     }
 
-    /// One step for all selected products; where all have such a rule already, it is taken back.
-    pub(super) fn rule_for_picked(&mut self, ctx: &egui::Context, action: Action) {
+    /// One step for the shown product, or for all selected ones; where all have such a rule already, it is taken back.
+    pub(super) fn rule(&mut self, ctx: &egui::Context, action: Action) {
         let Some(query) = self.session.query.as_ref().filter(|query| !query.stale) else { return };
         let Some(ranking) = &query.ranking else { return };
         let shelf = &self.session.shelf;
+        let place_of = |photo| query.shown.tiles().place_of(photo);
+        let mut places: Vec<usize> = if shelf.picked.photos.is_empty() {
+            query.selected_place().into_iter().collect()
+        } else {
+            shelf.picked.photos.iter().filter_map(place_of).collect()
+        };
+        places.sort_unstable();
         let mut seen = BTreeSet::new();
-        let wanted: Vec<(Subject, Effect)> = ranking
-            .hits
-            .iter()
-            .filter(|hit| shelf.picked.photos.contains(&hit.photo) && seen.insert(&hit.product))
-            .map(|hit| {
-                let effect = match action {
-                    Action::Pin => Effect::Pin { place: hit.rank },
-                    Action::Boost => Effect::Boost { by: BOOST },
-                    Action::Bury => Effect::Bury { by: BOOST },
-                    _ => Effect::Exclude,
-                };
-                (Subject::Product { product: hit.product.clone() }, effect)
-            })
-            .collect();
-        let edit = shelf.edit_for_all(wanted);
+        let hits = places.into_iter().map(|place| &ranking.hits[place]).filter(|hit| seen.insert(&hit.product));
+        let rule = |hit: &Hit| Some((Subject::Product { product: hit.product.clone() }, action.effect(hit.rank)?));
+        let wanted: Vec<(Subject, Effect)> = hits.filter_map(rule).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let edit = shelf.edit_for(&wanted);
         if action == Action::Exclude {
             // What is no longer listed cannot be acted on.
             self.session.shelf.picked.clear();
@@ -139,12 +135,13 @@ mod tests {
     use crate::domain::Rule;
     use crate::jobs::{Dialog, Event, ExportFormat, Request, ShelfEvent, ShelfRequest};
     use crate::project::ShelfEdit;
+    use crate::ui::shelf::BOOST;
 
     fn picked(stage: &Staged) -> Vec<String> {
         stage.harness.state().session().shelf.picked.photos.iter().map(ToString::to_string).collect()
     }
 
-    fn hit(rank: usize) -> crate::domain::Hit {
+    fn hit(rank: usize) -> Hit {
         fake::ranking(crate::domain::Stage::Structural, crate::domain::MatchOptions::default(), 60).hits[rank - 1]
             .clone()
     }
@@ -178,8 +175,14 @@ mod tests {
         assert_eq!(stage.asked_for(), [Request::Shelf(ShelfRequest::Edit(back))]);
         stage.press_with(Modifiers::SHIFT, Key::B);
         let bury = Effect::Bury { by: BOOST };
-        let turned = ShelfEdit::Rules { remove: vec![4, 5], add: vec![(product(1), bury), (product(2), bury)] };
-        assert_eq!(stage.asked_for(), [Request::Shelf(ShelfRequest::Edit(turned))]);
+        let back = ShelfEdit::Rules { remove: vec![4, 5], add: Vec::new() };
+        assert_eq!(stage.asked_for(), [Request::Shelf(ShelfRequest::Edit(back))], "what pulls the other way goes first");
+        stage.tell(Event::Shelf(ShelfEvent::Rules(Arc::new(vec![rule(4, product(1), boost)]))));
+        stage.tell(fake::ranked(stage.query(), crate::domain::Stage::Structural, stage.options(), 60));
+        stage.serve();
+        stage.press_with(Modifiers::SHIFT, Key::B);
+        let both = ShelfEdit::Rules { remove: vec![4], add: vec![(product(2), bury)] };
+        assert_eq!(stage.asked_for(), [Request::Shelf(ShelfRequest::Edit(both))]);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{App, LIMIT};
-use crate::domain::{Effect, Goal, LoggedPhoto, PhotoId, SearchId, Subject};
+use crate::domain::{Goal, LoggedPhoto, PhotoId, SearchId, Shown};
 use crate::jobs::{Dialog, ExportFormat, QueryPhoto, Request, ShelfEvent, ShelfRequest};
 use crate::project::ShelfEdit;
 use crate::ui::command::{Action, Command};
 use crate::ui::layout::Pane;
-use crate::ui::shelf::{BOOST, OnTray, ShelfCommand, ShelfState, Shown, TRAY};
-use crate::ui::state::{Query, Tone};
+use crate::ui::shelf::{OnTray, ShelfCommand, ShelfState, TRAY};
+use crate::ui::state::Tone;
 
 impl App {
     pub(super) fn obey_shelf(&mut self, ctx: &egui::Context, command: ShelfCommand) {
@@ -88,10 +88,7 @@ impl App {
                 self.session.shelf.options.without_rules ^= true;
                 self.asked.arrange_again = true;
             }
-            Action::Pin | Action::Boost | Action::Bury | Action::Exclude if self.has_picked() => {
-                self.rule_for_picked(ctx, action);
-            }
-            Action::Pin | Action::Boost | Action::Bury | Action::Exclude => self.rule_for_selected(ctx, action),
+            Action::Pin | Action::Boost | Action::Bury | Action::Exclude => self.rule(ctx, action),
             Action::GoesWith if self.session.goes_with() => self.set_goal(Goal::SameProduct),
             Action::GoesWith => self.set_goal(Goal::GoesWith { of: None }),
             Action::GoesWithResult => {
@@ -166,35 +163,19 @@ impl App {
 
     /// A changed choice of what is shown, of the ranking that is there.
     pub(super) fn show_again(&mut self) {
-        if let Some(query) = &mut self.session.query
-            && let Some(ranking) = &query.ranking
-        {
-            query.shown = Arc::new(Shown::of(ranking, &self.session.shelf.expanded));
+        if let Some(query) = &mut self.session.query {
+            query.shown = Shown::of(Arc::clone(query.shown.tiles()), &self.session.shelf.expanded);
         }
     }
 
     fn leader_of_selected(&self) -> Option<PhotoId> {
         let query = self.session.query.as_ref()?;
         let place = query.selected_place()?;
-        let leader = query.shown.why.get(&place).map_or(place, |(behind, _)| *behind);
-        query.shown.behind.get(&leader)?;
+        let leader = query.shown.tiles().leader(place);
+        if query.shown.tiles().behind(leader) == 0 {
+            return None;
+        }
         Some(query.ranking.as_ref()?.hits[leader].photo.clone())
-    }
-
-    /// One key makes a rule about the selected product, and takes it back where it is there.
-    fn rule_for_selected(&mut self, ctx: &egui::Context, action: Action) {
-        let Some(query) = self.session.query.as_ref().filter(|query| !query.stale) else { return };
-        let (Some(place), Some(ranking)) = (query.selected_place(), &query.ranking) else { return };
-        let hit = &ranking.hits[place];
-        let effect = match action {
-            Action::Pin => Effect::Pin { place: hit.rank },
-            Action::Boost => Effect::Boost { by: BOOST },
-            Action::Bury => Effect::Bury { by: BOOST },
-            _ => Effect::Exclude,
-        };
-        let subject = Subject::Product { product: hit.product.clone() };
-        let edit = self.session.shelf.edit_for(subject, effect);
-        self.obey_shelf(ctx, ShelfCommand::Edit(edit));
     }
 
     pub(super) fn compare(&mut self, ctx: &egui::Context, photo: &PhotoId) {
@@ -212,7 +193,7 @@ impl App {
         }
         let Some(query) = &self.session.query else { return };
         let Some(ranking) = &query.ranking else { return };
-        let Some(hit) = ranking.hits.iter().find(|hit| &hit.photo == photo) else { return };
+        let Some(hit) = query.shown.tiles().place_of(photo).map(|place| &ranking.hits[place]) else { return };
         let product = query.products.get(&hit.product).cloned();
         let offset = ranking.shelf.offset_of(photo);
         let (options, query) = (ranking.options, query.name.clone());
@@ -298,7 +279,4 @@ impl App {
         shelf.limit = LIMIT;
     }
 
-    pub(super) fn tiles_of(query: &Query) -> &[usize] {
-        &query.shown.order
-    }
 }

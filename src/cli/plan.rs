@@ -122,7 +122,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         side(&arguments.query, arguments.crop, PhotoDomain::Street)?;
     let (source, known, gallery_about, gallery_picture, gallery) =
         side(&arguments.gallery, arguments.gallery_crop, PhotoDomain::Shop)?;
-    let pair = query.explain(&gallery, &options);
+    let pair = query.explain(&gallery, [None; 2], &options);
 
     if arguments.png.is_some() || arguments.evidence.is_some() {
         let row = known.row.as_ref();
@@ -163,9 +163,16 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
                 options,
                 rank: None,
                 decision: decided.transpose()?.flatten(),
+                further: Vec::new(),
+                paint: None,
             };
-            let draft =
-                evidence::Draft { record, plan, query: query_source.bytes.clone(), gallery: source.bytes.to_vec() };
+            let draft = evidence::Draft {
+                record,
+                plan,
+                query: query_source.bytes.clone(),
+                gallery: source.bytes.to_vec(),
+                further: Vec::new(),
+            };
             let picture = picture::draw(&draft.plan, &PlanView::default()).map_err(CliError::Failure)?;
             evidence::save(&draft.to_bytes(&picture)?, file)?;
         }

@@ -22,6 +22,7 @@ pub mod recipe;
 pub mod search_log;
 pub mod shelf;
 pub mod study;
+pub mod tiles;
 pub mod training;
 pub mod work;
 
@@ -47,6 +48,7 @@ pub use study::{
     Agreement, CellStandings, Counterfactual, Curves, Difference, Faithful, Faithfulness, PairSide, Region, Standing,
     Swap, SwapEdit, Swaps,
 };
+pub use tiles::{Shown, Tiles};
 pub use training::{
     BatchPicture, Glance, HardTriplet, Health, LayerHealth, RectifierHealth, RunCurves, TrainCurve, smoothed,
 };

@@ -13,29 +13,48 @@ use crate::nn::CellFeatures;
 pub const LIKED: f32 = 0.75;
 pub const DISLIKED: f32 = 0.15;
 
-/// The photo's features with the global vector of all: `also` holds those of the other photos of the garment. Vectors of
-/// another length than the photo's are of another network and are left out.
-pub fn combined(photo: &CellFeatures, also: &[Vec<f32>], liked: &[Vec<f32>], disliked: &[Vec<f32>]) -> CellFeatures {
-    let dim = photo.dim;
-    let fits = |vector: &&[f32]| vector.len() == dim;
-    if photo.is_empty() || (also.is_empty() && liked.is_empty() && disliked.is_empty()) {
-        return photo.clone();
+/// Global vectors that are added to a photo's own: those of other photos of the garment, and of liked and disliked ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Added {
+    pub also: Vec<Vec<f32>>,
+    pub liked: Vec<Vec<f32>>,
+    pub disliked: Vec<Vec<f32>>,
+}
+
+impl Added {
+    pub fn is_empty(&self) -> bool {
+        self.also.is_empty() && self.liked.is_empty() && self.disliked.is_empty()
     }
-    let own = std::iter::once(photo.global_of(0));
-    let mut global = mean(own.chain(also.iter().map(Vec::as_slice).filter(fits)), dim);
-    if !to_unit(&mut global) {
-        // Photos that cancel each other out have no direction in common.
-        global = photo.global_of(0).to_vec();
+
+    /// The global vector of all. Vectors of another length than the photo's are of another network and are left out.
+    pub fn global(&self, own: &[f32]) -> Vec<f32> {
+        let dim = own.len();
+        let fits = |vector: &&[f32]| vector.len() == dim;
+        if self.is_empty() {
+            return own.to_vec();
+        }
+        let also = self.also.iter().map(Vec::as_slice).filter(fits);
+        let mut global = mean(std::iter::once(own).chain(also), dim);
+        if !to_unit(&mut global) {
+            // Photos that cancel each other out have no direction in common.
+            global = own.to_vec();
+        }
+        let mut moved = global.clone();
+        for (vectors, weight) in [(&self.liked, LIKED), (&self.disliked, -DISLIKED)] {
+            let vectors = vectors.iter().map(Vec::as_slice).filter(fits);
+            moved.iter_mut().zip(mean(vectors, dim)).for_each(|(value, part)| *value += weight * part);
+        }
+        if to_unit(&mut moved) { moved } else { global }
     }
-    let mut moved = global.clone();
-    for (vectors, weight) in [(liked, LIKED), (disliked, -DISLIKED)] {
-        let vectors = vectors.iter().map(Vec::as_slice).filter(fits);
-        moved.iter_mut().zip(mean(vectors, dim)).for_each(|(value, part)| *value += weight * part);
+
+    /// Features whose global vectors, one for each photo, are those of all; the cells stay the photos' own.
+    pub fn to(&self, features: CellFeatures) -> CellFeatures {
+        if self.is_empty() {
+            return features;
+        }
+        let globals = (0..features.len()).flat_map(|photo| self.global(features.global_of(photo))).collect();
+        CellFeatures { globals, ..features }
     }
-    if to_unit(&mut moved) {
-        global = moved;
-    }
-    CellFeatures { globals: global, ..photo.clone() }
 }
 
 /// Zeros where there is nothing.
@@ -73,6 +92,11 @@ mod tests {
     fn photo(global: [f64; 3], salt: f32) -> CellFeatures {
         let cells = (0..6).map(|at| salt + at as f32).collect();
         CellFeatures { grid: Grid::new(1, 2), dim: 3, cells, globals: unit(global) }
+    }
+
+    fn combined(photo: &CellFeatures, also: &[Vec<f32>], liked: &[Vec<f32>], disliked: &[Vec<f32>]) -> CellFeatures {
+        let (also, liked, disliked) = (also.to_vec(), liked.to_vec(), disliked.to_vec());
+        Added { also, liked, disliked }.to(photo.clone())
     }
 
     fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -121,6 +145,20 @@ mod tests {
         let only = |liked: &[Vec<f32>], disliked: &[Vec<f32>]| combined(&query, &[], liked, disliked).globals;
         assert!(dot(&only(&liked[..1], &[]), &liked[0]) > dot(&query.globals, &liked[0]));
         assert!(dot(&only(&[], &disliked), &disliked[0]) < dot(&query.globals, &disliked[0]));
+    }
+
+    #[test]
+    fn of_several_photos_each_has_its_own_direction_moved() {
+        let (a, b) = (photo([1.0, 0.2, 0.0], 0.0), photo([0.1, -0.4, 0.8], 3.0));
+        let added = Added { also: vec![unit([0.0, 1.0, 0.3])], liked: vec![unit([0.5, 0.5, 0.0])], disliked: Vec::new() };
+        let both = CellFeatures {
+            cells: [a.cells.clone(), b.cells.clone()].concat(),
+            globals: [a.globals.clone(), b.globals.clone()].concat(),
+            ..a.clone()
+        };
+        let moved = added.to(both.clone());
+        assert_eq!(moved.globals, [added.to(a).globals, added.to(b).globals].concat());
+        assert_eq!(moved.cells, both.cells);
     }
 
     #[test]

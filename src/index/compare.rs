@@ -14,7 +14,7 @@ use super::embed::prepare;
 use super::error::IndexError;
 use super::search::Searcher;
 use super::stored::GalleryIndex;
-use crate::domain::{CropRect, Grid, Layer, MatchOptions, Paint, PairMatch, PhotoId, StopFlag};
+use crate::domain::{CellPaint, CropRect, Grid, Layer, MatchOptions, Paint, PairMatch, PhotoId, StopFlag};
 use crate::nn::{CellFeatures, Encoder, Regrid};
 use crate::ot::{self, Cells, Painted, PairScore, PairSet};
 
@@ -114,10 +114,19 @@ pub fn embed_layer(
     encoder.encode_layer(layer, &image, 1).map_err(|source| IndexError::Embed { source })
 }
 
-/// One pair whose features are at hand, on the grid that the options ask for; nothing is painted.
-pub fn explain_features(query: &CellFeatures, gallery: &CellFeatures, options: &MatchOptions) -> PairMatch {
+/// One pair whose features are at hand, on the grid that the options ask for. What is painted on the query and on the
+/// gallery photo counts where the options ask for that.
+pub fn explain_features(
+    query: &CellFeatures,
+    gallery: &CellFeatures,
+    painted: [Option<&CellPaint>; 2],
+    options: &MatchOptions,
+) -> PairMatch {
     let (query, gallery) = (Side::of(query, 0, options), Side::of(gallery, 0, options));
-    ot::explain_pair(&query.view(), &gallery.view(), options)
+    let on = |paint: Option<&CellPaint>, grid| paint.filter(|paint| !paint.is_blank()).map(|paint| paint.on(grid));
+    let weights = [on(painted[0], query.grid), on(painted[1], gallery.grid)];
+    let painted = Painted { query: weights[0].as_deref(), gallery: weights[1].as_deref() };
+    ot::explain_painted(&query.view(), &gallery.view(), painted, options)
 }
 
 /// Cosine of two global vectors, just as it is computed beside the cells: of one cell that is the whole photo.

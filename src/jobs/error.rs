@@ -62,8 +62,6 @@ pub enum JobError {
     NoPastSearch,
     #[error("could not write the result list ({reason}): {}", path.display())]
     Export { reason: String, path: PathBuf },
-    #[error("{what} are about one photo of the garment; take back added photos and likes first")]
-    ComposedQuery { what: &'static str },
     #[error("the photo {photo}, which was liked or disliked, is not in the index; take it out of the query")]
     NoExemplar { photo: PhotoId },
     #[error("there are no corrections to train on")]

@@ -15,7 +15,7 @@ use super::layout;
 use super::recent;
 use super::shared::{Closed, Opened, Shared};
 use super::training::recipes;
-use super::types::{Dialog, Event, ExportFormat, FailureOf, Mark, PlanInfo, QueryInfo, TrainingEvent};
+use super::types::{Dialog, Event, ExportFormat, FailureOf, Mark, PlanInfo, QueryInfo, TrainingEvent, Unneeded};
 use super::workers::{DrawPlan, SaveSheet, SheetInfo};
 use super::{error::sentence, export};
 use crate::data;
@@ -42,6 +42,7 @@ pub(super) enum IoJob {
     ReadRecipe { path: PathBuf },
     WriteRecipe { path: PathBuf, text: String },
     Export { sheet: Box<SheetInfo>, format: ExportFormat, path: PathBuf },
+    LetGo(Unneeded),
 }
 
 /// Those who know how to draw.
@@ -135,6 +136,10 @@ impl IoThread {
         let shared = &self.shared;
         match job {
             IoJob::Mark { query, mark } => shared.attempt(FailureOf::Labels, || self.mark(query, &mark)),
+            IoJob::LetGo(thing) => {
+                drop(thing);
+                Ok(())
+            }
             IoJob::ListRecent => shared.events.send(Event::Recent(recent::list(&shared.data_dir))),
             IoJob::ListDevices => shared.events.send(Event::Devices(devices::survey())),
             IoJob::ReadLayout => shared.attempt(FailureOf::Layout, || match layout::read(&shared.data_dir) {

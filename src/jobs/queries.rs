@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::JobError;
 use super::open::Engine;
 use super::search::{Found, Known, Source};
 use super::types::{QueryInfo, QueryPhoto};
@@ -55,12 +54,6 @@ impl Kept {
     /// The kind of the searched garment, where the project knows it.
     pub fn kind(&self) -> Option<String> {
         self.known_as_turned().kind_in(self.crop).map(str::to_owned)
-    }
-
-    /// Refuses what can only be said of one photo, however it is turned. `what`: who refuses.
-    pub fn one_photo(&self, what: &'static str) -> Result<(), JobError> {
-        let alone = self.recipe.liked.is_empty() && self.recipe.disliked.is_empty() && self.also.is_empty();
-        if alone { Ok(()) } else { Err(JobError::ComposedQuery { what }) }
     }
 }
 

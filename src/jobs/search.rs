@@ -13,10 +13,11 @@ use super::shelve::Shelving;
 use super::types::{PlanInfo, QueryInfo};
 use crate::data;
 use crate::domain::{
-    CropRect, Hit, Layer, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe,
+    CellPaint, CropRect, Hit, Layer, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe,
     SquarePicture, StopFlag, Timings,
 };
 use crate::index;
+use crate::index::combine::Added;
 use crate::nn::{CellFeatures, Encoder};
 use crate::project::{PhotoRow, Project};
 
@@ -193,9 +194,16 @@ impl Looked {
         Ok(Self { last, cells })
     }
 
-    /// Compares two photos, of which nothing is painted.
-    pub fn explain(&self, gallery: &Self, options: &MatchOptions) -> PairMatch {
-        let mut pair = index::explain_features(&self.cells, &gallery.cells, options);
+    /// The photo as a query of which it is the first of several.
+    pub fn with(self, added: &Added, layer: Layer) -> Self {
+        // An earlier layer's cells go with that layer's own global vector.
+        let cells = if layer == Layer::Last { added.to(self.cells) } else { self.cells };
+        Self { last: added.to(self.last), cells }
+    }
+
+    /// Compares two photos. What is `painted` on them, on any grid, counts where the options ask for it.
+    pub fn explain(&self, gallery: &Self, painted: [Option<&CellPaint>; 2], options: &MatchOptions) -> PairMatch {
+        let mut pair = index::explain_features(&self.cells, &gallery.cells, painted, options);
         pair.global = index::global_cosine(self.last.global_of(0), gallery.last.global_of(0));
         pair.score = pair.global + options.structural_weight * pair.structural;
         pair
@@ -225,19 +233,15 @@ fn overlap(a: CropRect, b: CropRect) -> f32 {
     both / (a.width * a.height + b.width * b.height - both).max(f32::MIN_POSITIVE)
 }
 
-/// Adds the other photos of the garment, which is of one kind, and the liked and disliked photos of the gallery to a query's global vector.
-pub fn compose(
+/// What is added to a query's global vector: the other photos of the garment, which is of one kind, and the liked and
+/// disliked photos of the gallery.
+pub fn added(
     engine: &Engine,
-    encoded: Encoded,
     also: &[(RgbImage, CropRect)],
     recipe: &Recipe,
     kind: Option<&str>,
-) -> Result<Encoded, JobError> {
-    if also.is_empty() && recipe.liked.is_empty() && recipe.disliked.is_empty() {
-        return Ok(encoded);
-    }
-    let start = Instant::now();
-    let others = also
+) -> Result<Added, JobError> {
+    let also = also
         .iter()
         .map(|(photo, crop)| Ok(encode(&engine.encoder, photo, Some(*crop), kind)?.global_of(0).to_vec()))
         .collect::<Result<Vec<_>, JobError>>()?;
@@ -248,8 +252,23 @@ pub fn compose(
             photos.iter().map(|photo| global(photo).ok_or_else(|| JobError::NoExemplar { photo: photo.clone() }));
         found.collect::<Result<Vec<_>, JobError>>()
     };
-    let (liked, disliked) = (globals(&recipe.liked)?, globals(&recipe.disliked)?);
-    let features = index::combine::combined(&encoded.features, &others, &liked, &disliked);
+    Ok(Added { also, liked: globals(&recipe.liked)?, disliked: globals(&recipe.disliked)? })
+}
+
+/// A query's features with all that is added to it.
+pub fn compose(
+    engine: &Engine,
+    encoded: Encoded,
+    also: &[(RgbImage, CropRect)],
+    recipe: &Recipe,
+    kind: Option<&str>,
+) -> Result<Encoded, JobError> {
+    let start = Instant::now();
+    let added = added(engine, also, recipe, kind)?;
+    if added.is_empty() {
+        return Ok(encoded);
+    }
+    let features = added.to(CellFeatures::clone(&encoded.features));
     Ok(Encoded { features: Arc::new(features), ms: encoded.ms + ms_since(start) })
 }
 

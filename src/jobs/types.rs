@@ -5,13 +5,15 @@ mod gallery;
 pub mod study;
 mod training;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use evidence::{
-    CheckState, EvidenceCheck, EvidenceDecision, EvidenceModel, EvidencePhoto, EvidenceRank, EvidenceRecord,
-    EvidenceReport, utc_text,
+    CheckState, EvidenceCheck, EvidenceDecision, EvidenceFurther, EvidenceModel, EvidencePaint, EvidencePhoto,
+    EvidenceRank, EvidenceRecord, EvidenceReport, FurtherRole, utc_text,
 };
 use serde::{Deserialize, Serialize};
 pub use study::{Answer, Comparison, Contender, Question, StudyEvent, StudyRequest};
@@ -19,7 +21,7 @@ pub use study::{Answer, Comparison, Contender, Question, StudyEvent, StudyReques
 use crate::domain::{
     CheckpointId, CropRect, EpsilonStudy, Hit, Label, LabelKey, LabelValue, MatchOptions, Paint, PairMatch, PhotoId,
     Pixels, PlanView, ProductId, ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId, SearchId,
-    ShelfOptions, SquarePicture,
+    ShelfOptions, SquarePicture, Tiles,
 };
 
 pub use super::shelf_types::{ExportFormat, ExportLine, ShelfEvent, ShelfRequest};
@@ -154,6 +156,31 @@ pub enum Request {
     UseDevice {
         device: DeviceChoice,
     },
+    /// Frees something where nobody waits for it.
+    LetGo(Unneeded),
+}
+
+/// Something large that the window does not need any more.
+#[derive(Clone)]
+pub struct Unneeded(Arc<dyn Any + Send + Sync>);
+
+impl Unneeded {
+    pub fn new(thing: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(thing))
+    }
+}
+
+impl fmt::Debug for Unneeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unneeded")
+    }
+}
+
+/// One is like another: nobody looks inside.
+impl PartialEq for Unneeded {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,6 +274,7 @@ pub enum Event {
     Ranked {
         query: QueryId,
         ranking: Arc<Ranking>,
+        tiles: Arc<Tiles>,
         products: Arc<BTreeMap<ProductId, ProductRecord>>,
     },
     /// Those that there are of the ones asked for.
@@ -298,6 +326,18 @@ pub enum Event {
     Failed(Failure),
     /// Something is worth saying, such as photos that were skipped.
     Note(String),
+}
+
+impl Event {
+    /// An answer with its tiles, which whoever makes it works out.
+    pub fn ranked(
+        query: QueryId,
+        ranking: Arc<Ranking>,
+        products: Arc<BTreeMap<ProductId, ProductRecord>>,
+    ) -> Self {
+        let tiles = Arc::new(Tiles::of(&ranking));
+        Self::Ranked { query, ranking, tiles, products }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -372,6 +372,7 @@ impl Backend for Workers {
                 self.begin_training(|stop| TrainJob::Corrections { stop });
             }
             Request::Training(request) => self.training(request),
+            Request::LetGo(thing) => self.io.push(IoJob::LetGo(thing)),
             Request::ListRecent => self.io.push(IoJob::ListRecent),
             Request::ListDevices => self.io.push(IoJob::ListDevices),
             Request::UseDevice { device } => {

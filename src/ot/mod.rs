@@ -38,8 +38,8 @@ pub use pair_set::{PairSet, Starts};
 pub use real::Real;
 pub use sinkhorn::{SinkhornOptions, Solution, sinkhorn};
 pub use structural::{
-    Cells, Painted, PairScore, SimilarityPlan, explain_painted, explain_pair, rerank, rerank_painted, score_pair,
-    similarity_plan,
+    Cells, Painted, PairScore, SimilarityPlan, explain_painted, explain_pair, rerank, rerank_painted, score_painted,
+    score_pair, similarity_plan,
 };
-pub use swap::{Contest, EPSILONS, MOST_WEIGHT};
+pub use swap::{Contest, ContestPaint, EPSILONS, MOST_WEIGHT};
 pub use without::Remaining;

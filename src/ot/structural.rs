@@ -81,10 +81,23 @@ pub struct SimilarityPlan {
 /// # Panics
 /// When the photos' dimensions differ, or a slice has the wrong length: bugs of the caller.
 pub fn score_pair(query: &Cells<'_>, gallery: &Cells<'_>, options: &MatchOptions) -> PairScore {
+    score_painted(query, gallery, Painted::default(), options)
+}
+
+/// [`score_pair`] with importance that a person painted.
+///
+/// # Panics
+/// As [`explain_painted`].
+pub fn score_painted(
+    query: &Cells<'_>,
+    gallery: &Cells<'_>,
+    painted: Painted<'_>,
+    options: &MatchOptions,
+) -> PairScore {
     query.check();
     let mut workspace = Workspace::default();
     compare(&mut workspace, query, &Units::of(query), gallery);
-    settle(&mut workspace, Painted::default(), options, &[]).score
+    settle(&mut workspace, painted, options, &[]).score
 }
 
 /// Scores one pair and keeps all that is known about why.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::domain::{MatchOptions, StopFlag, Swap, SwapEdit, Swaps};
 
 use super::without::Remaining;
-use super::{Cells, explain_pair, score_pair};
+use super::{Cells, PairScore, Painted, explain_painted, score_painted};
 
 /// Structural weights beyond this are not looked at.
 pub const MOST_WEIGHT: f32 = 10.0;
@@ -25,20 +25,41 @@ pub struct Contest<'a> {
     pub query: Cells<'a>,
     pub above: Cells<'a>,
     pub below: Cells<'a>,
+    /// Painted weights of each, where the options ask for painted marginals.
+    pub paint: ContestPaint<'a>,
     pub options: &'a MatchOptions,
+}
+
+/// What a person painted on the three photos; one weight for each cell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ContestPaint<'a> {
+    pub query: Option<&'a [f32]>,
+    pub above: Option<&'a [f32]>,
+    pub below: Option<&'a [f32]>,
 }
 
 impl Contest<'_> {
     /// Score of the upper less that of the lower match.
     pub fn gap(&self, options: &MatchOptions) -> f32 {
-        let score = |photo| score_pair(&self.query, photo, options).score(options);
-        score(&self.above) - score(&self.below)
+        let [above, below] = self.scores(options).map(|score| score.score(options));
+        above - below
     }
 
     /// The same while these cells of the query are ignored; `None` where none would be left.
     pub fn gap_without(&self, ignored: &[usize]) -> Option<f32> {
-        let query = Remaining::of(&self.query, ignored)?;
-        Some(Contest { query: query.view(), ..*self }.gap(self.options))
+        let query = Remaining::of_painted(&self.query, self.paint.query, ignored)?;
+        let paint = ContestPaint { query: query.painted(), ..self.paint };
+        Some(Contest { query: query.view(), paint, ..*self }.gap(self.options))
+    }
+
+    /// Both photos of the gallery, with what is painted.
+    fn sides(&self) -> [(&Cells<'_>, Painted<'_>); 2] {
+        let painted = |gallery| Painted { query: self.paint.query, gallery };
+        [(&self.above, painted(self.paint.above)), (&self.below, painted(self.paint.below))]
+    }
+
+    fn scores(&self, options: &MatchOptions) -> [PairScore; 2] {
+        self.sides().map(|(photo, painted)| score_painted(&self.query, photo, painted, options))
     }
 
     /// The smallest swap of each kind. Empty when stopped, or where `above` is not above.
@@ -60,8 +81,9 @@ impl Contest<'_> {
     /// Both scores are lines over the structural weight; they cross where `global gap + weight x structural gap` is 0.
     fn by_weight(&self) -> Option<Swap> {
         let now = self.options.structural_weight;
-        let (a, b) = (self.part(&self.above), self.part(&self.below));
-        let (global, structural) = (f64::from(a.0) - f64::from(b.0), f64::from(a.1) - f64::from(b.1));
+        let [a, b] = self.scores(self.options);
+        let global = f64::from(a.global) - f64::from(b.global);
+        let structural = f64::from(a.structural) - f64::from(b.structural);
         let crossing = -global / structural;
         if !crossing.is_finite() || crossing < 0.0 {
             return None;
@@ -78,12 +100,6 @@ impl Contest<'_> {
             let size = if now > 0.0 { (to / now - 1.0).abs() } else { to };
             (gap < 0.0).then_some(Swap { edit: SwapEdit::StructuralWeight { to }, size, gap })
         })
-    }
-
-    /// Global and structural part.
-    fn part(&self, photo: &Cells<'_>) -> (f32, f32) {
-        let score = score_pair(&self.query, photo, self.options);
-        (score.global, score.structural)
     }
 
     /// Walks from the present epsilon towards an end in equal steps of its logarithm, and halves the step in which the
@@ -116,7 +132,8 @@ impl Contest<'_> {
     /// then without those that turn out not to be needed.
     fn by_cells(&self, stop: &StopFlag) -> Option<Swap> {
         let count = self.query.grid.cells();
-        let explained = [&self.above, &self.below].map(|photo| explain_pair(&self.query, photo, self.options));
+        let explained =
+            self.sides().map(|(photo, painted)| explain_painted(&self.query, photo, painted, self.options));
         let mass =
             |cell: usize| explained.iter().map(|pair| pair.row_marginal[cell]).sum::<f32>() / explained.len() as f32;
         let swap = |cells: Vec<usize>, gap: f32, fewest: bool| Swap {

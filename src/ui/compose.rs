@@ -1,7 +1,7 @@
 //! The query as a person puts it together: turned, with other photos of the garment, with examples; and the commands
 //! about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
@@ -11,6 +11,7 @@ use super::fonts::icon;
 use super::state::{Plan, Query};
 use crate::domain::{
     CheckpointId, CropRect, MatchOptions, PhotoId, ProductId, ProductRecord, Ranking, Recipe, ShelfOptions,
+    Shown, Tiles,
 };
 use crate::jobs::types::QueryPhoto;
 
@@ -22,6 +23,7 @@ pub struct Remembered {
     pub also: Vec<QueryPhoto>,
     pub shelf: ShelfOptions,
     pub ranking: Arc<Ranking>,
+    pub tiles: Arc<Tiles>,
     pub products: Arc<BTreeMap<ProductId, ProductRecord>>,
     pub selected: Option<PhotoId>,
     pub plan: Option<PlanKept>,
@@ -56,6 +58,7 @@ impl Query {
             also: self.also.clone(),
             shelf: shelf.clone(),
             ranking,
+            tiles: Arc::clone(self.shown.tiles()),
             products: self.products.clone(),
             selected: self.selected.clone(),
             plan,
@@ -84,9 +87,10 @@ impl Query {
         })
     }
 
-    /// Shows what is known.
-    pub fn recall(&mut self, known: &Remembered) {
+    /// Shows what is known. `expanded`: photos whose folded ones are shown.
+    pub fn recall(&mut self, known: &Remembered, expanded: &BTreeSet<PhotoId>) {
         self.ranking = Some(known.ranking.clone());
+        self.shown = Shown::of(Arc::clone(&known.tiles), expanded);
         self.products = known.products.clone();
         self.selected = known.selected.clone();
         self.plan = known.plan.as_ref().map(|plan| Plan {

@@ -1,9 +1,8 @@
 //! Painting importance on cells: the brush, strokes, and taking them back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::{CellPaint, Grid, Paint, PhotoId};
+use crate::domain::{CellPaint, Grid, Paint, PhotoId, Tiles};
 use crate::render::Side;
 
 /// Strokes that can be taken back.
@@ -70,8 +69,8 @@ pub struct Painting {
     pub paint: Arc<Paint>,
     undo: Vec<Arc<Paint>>,
     stroke: Option<Stroke>,
-    /// Rank (from 1) of each photo before anything was painted.
-    pub unpainted_ranks: Option<HashMap<PhotoId, usize>>,
+    /// The order before anything was painted.
+    pub unpainted_ranks: Option<Arc<Tiles>>,
     /// Counts changes.
     pub version: u64,
 }

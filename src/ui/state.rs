@@ -1,6 +1,5 @@
 //! What the window knows and shows. `app` changes it, panels read it.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::compose::Remembered;
 use super::gallery::GalleryView;
 use super::inspect::{Inspect, Mode, Zoom};
-use super::shelf::{ShelfState, Shown};
+use super::shelf::ShelfState;
 use crate::domain::{
     CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, PlanOverlay, PlanView, ProductId, ProductRecord, QueryId,
-    Ranking, Recipe,
+    Ranking, Recipe, Shown, Tiles,
 };
 use crate::jobs::types::{
     DeviceChoice, Dialog, Failure, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto, TrainReport,
@@ -236,14 +235,12 @@ pub struct Query {
     pub crop: Option<CropRect>,
     pub ranking: Option<Arc<Ranking>>,
     /// Which of its hits have tiles.
-    pub shown: Arc<Shown>,
+    pub shown: Shown,
     /// The ranking is of an earlier crop or model, and shown until the new one is here.
     pub stale: bool,
     pub products: Arc<BTreeMap<ProductId, ProductRecord>>,
     pub failed: Option<Failure>,
     pub selected: Option<PhotoId>,
-    /// Where it was found last, so that a long ranking is not looked through every frame.
-    selected_at: Cell<usize>,
     /// The person chose the selected photo, so that it stays when the order changes.
     pub selected_by_hand: bool,
     pub plan: Option<Plan>,
@@ -251,8 +248,8 @@ pub struct Query {
     /// Place (from 0) of each photo before the newest order, and when that came: what the tiles slide from.
     pub slid_from: HashMap<PhotoId, usize>,
     pub slid_at: f64,
-    /// Rank (from 1) of each photo with the model before the last training.
-    pub former_ranks: Option<HashMap<PhotoId, usize>>,
+    /// The order with the model before the last training.
+    pub former_ranks: Option<Arc<Tiles>>,
     /// What a person painted for this query.
     pub painting: super::painting::Painting,
     /// What is done to the photo, and what is added to it.
@@ -293,8 +290,7 @@ impl Query {
             texture: None,
             crop: None,
             ranking: None,
-            shown: Arc::default(),
-            selected_at: Cell::new(0),
+            shown: Shown::default(),
             stale: false,
             products: Arc::default(),
             failed: None,
@@ -321,14 +317,8 @@ impl Query {
 
     pub fn selected_place(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
-        let hits = &self.ranking.as_ref()?.hits;
-        let at = self.selected_at.get();
-        if hits.get(at).is_some_and(|hit| &hit.photo == selected) {
-            return Some(at);
-        }
-        let at = hits.iter().position(|hit| &hit.photo == selected)?;
-        self.selected_at.set(at);
-        Some(at)
+        self.ranking.as_ref()?;
+        self.shown.tiles().place_of(selected)
     }
 
     /// The tile of the selected photo, or that of the one it stands behind.

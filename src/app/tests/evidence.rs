@@ -48,6 +48,8 @@ pub fn report(edited: bool) -> EvidenceReport {
             options: plan.options,
             rank: Some(EvidenceRank { rank: 1, global_rank: 3, gallery_size: 1200 }),
             decision: Some(EvidenceDecision { same_product: true, author: "m".into(), at_ms: 1_700_000_000_000 }),
+            further: Vec::new(),
+            paint: None,
         },
         plan: (*plan).clone(),
         checks: vec![

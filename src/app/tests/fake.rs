@@ -254,7 +254,7 @@ pub fn ranking(stage: Stage, options: MatchOptions, hits: usize) -> Ranking {
 
 pub fn ranked(query: QueryId, stage: Stage, options: MatchOptions, hits: usize) -> Event {
     let products = (0..hits).map(|index| (product(index).product, product(index))).collect();
-    Event::Ranked { query, ranking: Arc::new(ranking(stage, options, hits)), products: Arc::new(products) }
+    Event::ranked(query, Arc::new(ranking(stage, options, hits)), Arc::new(products))
 }
 
 /// Mass that goes straight across, spread by epsilon, and a little to the right: not symmetric.

@@ -208,7 +208,7 @@ fn products_that_come_into_view_are_asked_about_once() {
     let mut stage = Staged::searched();
     let (query, options) = (stage.query(), stage.options());
     let Event::Ranked { ranking, .. } = fake::ranked(query, Stage::Structural, options, 60) else { panic!() };
-    stage.tell(Event::Ranked { query, ranking, products: Arc::default() });
+    stage.tell(Event::ranked(query, ranking, Arc::default()));
     let asked = stage.asked_for();
     let Some(Request::Products(wanted)) = asked.iter().find(|request| matches!(request, Request::Products(_))) else {
         panic!("{asked:?}")

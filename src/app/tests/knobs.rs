@@ -215,7 +215,7 @@ fn arrows_on_the_tiles_compare_with_the_order_before_painting() {
     ranking.stage = Stage::Structural;
     let products = (0..60).map(|index| (fake::product(index).product, fake::product(index))).collect();
     let (query, ranking) = (stage.query(), Arc::new(ranking));
-    stage.tell(Event::Ranked { query, ranking, products: Arc::new(products) });
+    stage.tell(Event::ranked(query, ranking, Arc::new(products)));
     assert!(stage.sees_part("Rank 1: Breton long sleeve") && stage.sees_part("up 1"));
     settle(&mut stage);
     stage.click("Clear");

@@ -69,7 +69,7 @@ fn answer(stage: &mut Staged, hits: usize, change: impl FnOnce(&mut Ranking)) {
     change(&mut ranking);
     let products = (0..hits).map(|index| (fake::product(index).product, fake::product(index))).collect();
     let (query, ranking) = (stage.query(), Arc::new(ranking));
-    stage.tell(Event::Ranked { query, ranking, products: Arc::new(products) });
+    stage.tell(Event::ranked(query, ranking, Arc::new(products)));
     stage.serve();
 }
 
@@ -285,7 +285,7 @@ fn a_hundred_thousand_hits_lay_out_only_those_in_view() {
         ranking.hits.push(hit);
     }
     let query = stage.query();
-    stage.tell(Event::Ranked { query, ranking: Arc::new(ranking), products: Arc::default() });
+    stage.tell(Event::ranked(query, Arc::new(ranking), Arc::default()));
     let tiles = stage.harness.query_all_by_label_contains("Rank ").count();
     assert!((8..60).contains(&tiles), "{tiles}");
     let session = stage.harness.state().session();

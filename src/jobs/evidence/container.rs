@@ -15,15 +15,17 @@ use super::EvidenceError;
 
 /// What every evidence file says it is.
 const FORMAT: &str = "seamline evidence";
-/// The one layout there is so far.
-pub const VERSION: u32 = 1;
+/// The newest layout. Version 1 knows nothing of further photos and of paint.
+pub const VERSION: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 /// Two photos, two records and a picture; some room for what a later version adds.
-const MOST_PARTS: usize = 16;
+const MOST_PARTS: usize = 16 + MOST_FURTHER;
+/// Photos besides the two that were compared.
+pub const MOST_FURTHER: usize = 64;
 /// Two photos as large as photos may be, and the rest.
 pub const MOST_BYTES: u64 = 2 * crate::data::decode::MAX_FILE_BYTES + 64_000_000;
 /// A manifest has one short line for each part.
-const MOST_MANIFEST_BYTES: u64 = 64_000;
+pub const MOST_MANIFEST_BYTES: u64 = 64_000;
 
 /// What a part is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,9 +36,12 @@ pub enum Role {
     Query,
     Gallery,
     Picture,
+    /// There may be several, or none.
+    Further,
 }
 
 impl Role {
+    /// What every file has, once.
     pub const ALL: [Self; 5] = [Self::Record, Self::Plan, Self::Query, Self::Gallery, Self::Picture];
 
     /// As a person calls it.
@@ -47,6 +52,7 @@ impl Role {
             Self::Query => "Street photo",
             Self::Gallery => "Product photo",
             Self::Picture => "Picture of the plan",
+            Self::Further => "Further photo",
         }
     }
 }
@@ -87,16 +93,18 @@ pub struct FoundPart {
 #[derive(Debug, Default)]
 pub struct Contents {
     pub parts: BTreeMap<Role, FoundPart>,
+    /// Further photos in the manifest's order; `None` where the file lacks one.
+    pub further: Vec<Option<FoundPart>>,
     /// Parts that the manifest names and the file lacks.
     pub missing: Vec<(Role, String)>,
     /// Parts that the manifest does not name.
     pub unknown: Vec<String>,
 }
 
-pub fn write(parts: &[Part<'_>], program: &str) -> Result<Vec<u8>, EvidenceError> {
+pub fn write(parts: &[Part<'_>], version: u32, program: &str) -> Result<Vec<u8>, EvidenceError> {
     let manifest = Manifest {
         format: FORMAT.to_owned(),
-        version: VERSION,
+        version,
         program: program.to_owned(),
         parts: parts
             .iter()
@@ -181,8 +189,8 @@ fn parse_manifest(bytes: &[u8]) -> Result<Manifest, String> {
     if head.format != FORMAT {
         return Err(format!("its manifest says that it is `{}`", shortened(&head.format)));
     }
-    if head.version != u64::from(VERSION) {
-        return Err(format!("it is of version {}, and this program reads version {VERSION}", head.version));
+    if !(1..=u64::from(VERSION)).contains(&head.version) {
+        return Err(format!("it is of version {}, and this program reads versions 1 to {VERSION}", head.version));
     }
     serde_json::from_slice(bytes).map_err(unreadable)
 }
@@ -193,14 +201,18 @@ fn sort(manifest: Manifest, mut found: BTreeMap<String, Vec<u8>>) -> Result<Cont
     for listed in manifest.parts {
         let known =
             contents.parts.contains_key(&listed.role) || contents.missing.iter().any(|(role, _)| *role == listed.role);
-        if known {
+        if known && listed.role != Role::Further {
             return Err(format!("its manifest names the {} twice", listed.role.name().to_lowercase()));
         }
-        match found.remove(&listed.name) {
-            Some(bytes) => {
-                let same_size = bytes.len() as u64 == listed.bytes;
-                let is_whole = same_size && blake3::hash(&bytes).to_hex().as_str() == listed.blake3;
-                contents.parts.insert(listed.role, FoundPart { name: listed.name, bytes, is_whole });
+        let part = found.remove(&listed.name).map(|bytes| {
+            let same_size = bytes.len() as u64 == listed.bytes;
+            let is_whole = same_size && blake3::hash(&bytes).to_hex().as_str() == listed.blake3;
+            FoundPart { name: listed.name.clone(), bytes, is_whole }
+        });
+        match part {
+            part if listed.role == Role::Further => contents.further.push(part),
+            Some(part) => {
+                contents.parts.insert(listed.role, part);
             }
             None => contents.missing.push((listed.role, listed.name)),
         }

@@ -3,13 +3,20 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use image::RgbImage;
+
 use super::{Evidence, EvidenceError};
 use crate::data;
-use crate::domain::{CropRect, LabelKey, LabelValue, MatchOptions, PhotoId, ProductId, QueryEdit, QueryId};
+use crate::domain::{
+    CropRect, LabelKey, LabelValue, Marginals, MatchOptions, PhotoId, ProductId, QueryEdit, QueryId,
+};
 use crate::jobs::JobError;
+use crate::jobs::queries::Kept;
 use crate::jobs::searcher::{SearchThread, engine_of};
+use crate::jobs::shared::Opened;
 use crate::jobs::types::{
-    EvidenceDecision, EvidenceModel, EvidencePhoto, EvidenceRank, EvidenceRecord, ModelInfo, PlanInfo,
+    EvidenceDecision, EvidenceFurther, EvidenceModel, EvidencePaint, EvidencePhoto, EvidenceRank, EvidenceRecord,
+    FurtherRole, ModelInfo, PlanInfo, QueryPhoto,
 };
 use crate::project::Project;
 
@@ -19,6 +26,8 @@ pub struct Draft {
     pub plan: PlanInfo,
     pub query: Arc<[u8]>,
     pub gallery: Vec<u8>,
+    /// The files of the record's further photos.
+    pub further: Vec<Arc<[u8]>>,
 }
 
 impl Draft {
@@ -30,6 +39,7 @@ impl Draft {
             query: &self.query,
             gallery: &self.gallery,
             picture,
+            further: &self.further,
         };
         evidence.to_bytes()
     }
@@ -44,19 +54,15 @@ impl SearchThread {
     ) -> Result<Draft, JobError> {
         let plan = self.plan(query, photo, options)?;
         let kept = self.kept(query)?;
-        // The file holds one photo, from which everything is worked out anew.
-        kept.one_photo("evidence files")?;
         let opened = self.shared.opened()?;
         let engine = engine_of(&kept, &opened);
-        let gallery = data::decode::read_file(&opened.paths.photo(photo))?;
-        let (part, kind) = {
-            let pixels = data::decode_bytes(&gallery, photo.as_str())?;
-            let row = opened.project().photo(photo)?.ok_or_else(|| JobError::NotInGallery { photo: photo.clone() })?;
-            let part = data::compared_part(&pixels, row.domain, row.bbox);
-            let kind = row.kind.unwrap_or_else(|| plan.product.kind.clone());
-            ((part != CropRect::whole(pixels.width(), pixels.height())).then_some(part), kind)
-        };
-        let name = photo.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+        let (about_gallery, gallery) = stored_photo(&opened, photo)?;
+        let (about_further, further) = further(&opened, &kept)?.into_iter().unzip();
+        let painted = self.shared.knobs.paint(query).filter(|_| options.marginals == Marginals::Painted);
+        let paint = painted.map(|paint| EvidencePaint {
+            query: paint.query.clone(),
+            gallery: paint.gallery.get(photo).cloned(),
+        });
         let query_row = kept.known.row.as_ref().map(|row| row.photo.clone());
         let whole = CropRect::whole(kept.info.width, kept.info.height);
         let project = opened.project();
@@ -77,21 +83,58 @@ impl SearchThread {
                 crop: (kept.crop != whole).then_some(kept.crop),
                 kind: kept.kind(),
             },
-            gallery: EvidencePhoto {
-                name,
-                photo: Some(photo.clone()),
-                edit: QueryEdit::default(),
-                crop: part,
-                kind: Some(kind),
-            },
+            gallery: about_gallery,
             product: plan.product.clone(),
             model: model(&engine.model),
             options,
             rank: Some(rank),
             decision: decided.transpose()?.flatten(),
+            further: about_further,
+            paint,
         };
-        Ok(Draft { record, plan, query: Arc::clone(&kept.source.bytes), gallery })
+        Ok(Draft { record, plan, query: Arc::clone(&kept.source.bytes), gallery, further })
     }
+}
+
+/// A photo of the project as its file is, with the part of it that is compared and the kind that it is embedded as.
+fn stored_photo(opened: &Opened, photo: &PhotoId) -> Result<(EvidencePhoto, Vec<u8>), JobError> {
+    let bytes = data::decode::read_file(&opened.paths.photo(photo))?;
+    let pixels = data::decode_bytes(&bytes, photo.as_str())?;
+    let row = opened.project().photo(photo)?.ok_or_else(|| JobError::NotInGallery { photo: photo.clone() })?;
+    let part = data::compared_part(&pixels, row.domain, row.bbox);
+    let name = photo.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    let crop = unless_whole(part, &pixels);
+    let kind = match (row.kind, row.product) {
+        (None, Some(product)) => opened.project().product(&product)?.map(|product| product.kind),
+        (kind, _) => kind,
+    };
+    Ok((EvidencePhoto { name, photo: Some(photo.clone()), edit: QueryEdit::default(), crop, kind }, bytes))
+}
+
+fn unless_whole(part: CropRect, pixels: &RgbImage) -> Option<CropRect> {
+    (part != CropRect::whole(pixels.width(), pixels.height())).then_some(part)
+}
+
+/// All else that a query is made of: other photos of the garment, liked and disliked products.
+fn further(opened: &Opened, kept: &Kept) -> Result<Vec<(EvidenceFurther, Arc<[u8]>)>, JobError> {
+    let mut all = Vec::new();
+    for also in &kept.also {
+        let photo = match &also.photo {
+            QueryPhoto::Project(photo) => Some(photo.clone()),
+            _ => None,
+        };
+        let (name, crop) = (also.source.name.clone(), unless_whole(also.crop, &also.source.decode()?));
+        let photo = EvidencePhoto { name, photo, edit: QueryEdit::default(), crop, kind: kept.kind() };
+        all.push((EvidenceFurther { role: FurtherRole::Also, photo }, Arc::clone(&also.source.bytes)));
+    }
+    let (liked, disliked) = (&kept.recipe.liked, &kept.recipe.disliked);
+    for (role, photos) in [(FurtherRole::Liked, liked), (FurtherRole::Disliked, disliked)] {
+        for photo in photos {
+            let (photo, bytes) = stored_photo(opened, photo)?;
+            all.push((EvidenceFurther { role, photo }, bytes.into()));
+        }
+    }
+    Ok(all)
 }
 
 /// "seamline 0.1.0".

@@ -28,7 +28,7 @@ use super::open::Engine;
 use super::types::{EvidenceRecord, EvidenceReport};
 use crate::domain::{Grid, PairMatch, TransportPlan};
 use crate::project::{Project, write_beside};
-use container::{MOST_BYTES, Part, Role};
+use container::{MOST_BYTES, MOST_FURTHER, MOST_MANIFEST_BYTES, Part, Role};
 
 /// What is wrong with an evidence file.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,10 @@ pub enum EvidenceError {
     Read { source: io::Error, path: PathBuf },
     #[error("the evidence file cannot be written ({source}): {}", path.display())]
     Write { source: io::Error, path: PathBuf },
+    #[error("evidence holds at most {MOST_FURTHER} added photos, likes and dislikes, and this query has {found}")]
+    TooMany { found: usize },
+    #[error("the photos of this match are larger together than the {} MB that evidence may have", MOST_BYTES / 1_000_000)]
+    TooLarge,
     #[error("the evidence cannot be packed ({source})")]
     Packing { source: Box<dyn std::error::Error + Send + Sync> },
 }
@@ -58,6 +62,8 @@ pub struct Evidence<'a> {
     pub gallery: &'a [u8],
     /// The drawn plan, as PNG.
     pub picture: &'a [u8],
+    /// The files of the record's further photos, in their order.
+    pub further: &'a [Arc<[u8]>],
 }
 
 impl Evidence<'_> {
@@ -69,14 +75,26 @@ impl Evidence<'_> {
             let plain = (1..=5).contains(&ending.len()) && ending.chars().all(|c| c.is_ascii_alphanumeric());
             format!("{what}.{}", if plain { ending.to_ascii_lowercase() } else { "photo".to_owned() })
         };
-        let parts = [
+        if self.further.len() > MOST_FURTHER {
+            return Err(EvidenceError::TooMany { found: self.further.len() });
+        }
+        let mut parts = vec![
             Part { role: Role::Record, name: "record.json".to_owned(), bytes: &record },
             Part { role: Role::Plan, name: "plan.json".to_owned(), bytes: &plan },
             Part { role: Role::Query, name: photo("query", &self.record.query.name), bytes: self.query },
             Part { role: Role::Gallery, name: photo("gallery", &self.record.gallery.name), bytes: self.gallery },
             Part { role: Role::Picture, name: "plan.png".to_owned(), bytes: self.picture },
         ];
-        container::write(&parts, &self.record.program)
+        for (number, (about, bytes)) in self.record.further.iter().zip(self.further).enumerate() {
+            let name = photo(&format!("further-{}", number + 1), &about.photo.name);
+            parts.push(Part { role: Role::Further, name, bytes });
+        }
+        if parts.iter().map(|part| part.bytes.len() as u64).sum::<u64>() + MOST_MANIFEST_BYTES > MOST_BYTES {
+            return Err(EvidenceError::TooLarge);
+        }
+        // Programs that know nothing of these would compute another score.
+        let version = if self.record.further.is_empty() && self.record.paint.is_none() { 1 } else { 2 };
+        container::write(&parts, version, &self.record.program)
     }
 }
 

@@ -59,13 +59,18 @@ fn record() -> EvidenceRecord {
         options: MatchOptions::default(),
         rank: Some(EvidenceRank { rank: 2, global_rank: 5, gallery_size: 40 }),
         decision: None,
+        further: Vec::new(),
+        paint: None,
     }
 }
 
 fn bytes() -> Vec<u8> {
     let (query, gallery, picture) = (png([200, 30, 30]), png([20, 40, 160]), png([9, 9, 9]));
     let (record, pair) = (record(), pair());
-    Evidence { record: &record, pair: &pair, query: &query, gallery: &gallery, picture: &picture }.to_bytes().unwrap()
+    let further = &[];
+    Evidence { record: &record, pair: &pair, query: &query, gallery: &gallery, picture: &picture, further }
+        .to_bytes()
+        .unwrap()
 }
 
 /// The parts of a file, in their order, as a person's archive program would show them.
@@ -213,7 +218,7 @@ fn hostile_files_give_one_sentence() {
         let sentence = opened(&good[..length]).unwrap_err().to_string();
         assert!(sentence.contains("match.seamline") && !sentence.contains('\n'), "{sentence}");
     }
-    refused(&edited("manifest.json", replaced("\"version\": 1", "\"version\": 2")), "it is of version 2");
+    refused(&edited("manifest.json", replaced("\"version\": 1", "\"version\": 3")), "it is of version 3");
     refused(&edited("manifest.json", replaced("seamline evidence", "holiday photos")), "`holiday photos`");
     refused(&edited("manifest.json", |_| b"{".to_vec()), "its manifest cannot be understood");
     refused(&edited("manifest.json", |_| vec![b' '; 70_000]), "its manifest has 70000 bytes");

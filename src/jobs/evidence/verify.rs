@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::container::{Contents, Role, shortened};
+use super::container::{Contents, FoundPart, Role, shortened};
 use super::{EvidenceError, Known, StoredPlan};
 use crate::data;
-use crate::domain::{Hit, Marginals, MatchOptions, PairMatch, PhotoId, Pixels, SquarePicture};
+use crate::domain::{CellPaint, Grid, Hit, Marginals, MatchOptions, PairMatch, PhotoId, Pixels, SquarePicture};
+use crate::index::combine::Added;
 use crate::jobs::JobError;
 use crate::jobs::models::load_encoder;
-use crate::jobs::search::{Looked, square};
-use crate::jobs::types::{CheckState, EvidenceCheck, EvidencePhoto, EvidenceRecord, EvidenceReport, PlanInfo};
+use crate::jobs::search::{Looked, encode, square};
+use crate::jobs::types::{
+    CheckState, EvidenceCheck, EvidenceFurther, EvidencePhoto, EvidenceRecord, EvidenceReport, FurtherRole, PlanInfo,
+};
 use crate::nn::Encoder;
 
 /// By how much a marginal error computed anew may differ from the stored one, in L1.
@@ -35,11 +38,15 @@ pub fn report(contents: Contents, path: &Path, known: &Known<'_>) -> Result<Evid
         let says = format!("The manifest does not name {}", names.join(", "));
         checks.push(EvidenceCheck { what: "Other parts".to_owned(), state: CheckState::Fails, says });
     }
-    let photos = [(Role::Query, &record.query), (Role::Gallery, &record.gallery)]
-        .map(|(role, about)| photo(&contents, role, about, &mut checks));
+    let photos = [(Role::Query, &record.query), (Role::Gallery, &record.gallery)].map(|(role, about)| {
+        let part = contents.parts.get(&role)?;
+        photo(part, about, checks.iter_mut().find(|check| check.what == role.name())?)
+    });
+    let further = further_photos(&contents, &record, &mut checks);
     checks.push(sums(&pair));
+    checks.extend(painted_sums(&pair, &record));
     checks.extend(scores(&pair, &record.options));
-    checks.push(photos_score(&photos, &record, &pair, known));
+    checks.push(photos_score(&photos, &further, &record, &pair, known));
 
     let [query, gallery] = photos;
     let hit = Hit {
@@ -81,18 +88,42 @@ fn check(what: &str, passes: bool, says: String) -> EvidenceCheck {
 }
 
 fn whole(contents: &Contents, role: Role) -> EvidenceCheck {
-    match contents.parts.get(&role) {
-        Some(part) if part.is_whole => {
-            check(role.name(), true, format!("{} is as it was written", shortened(&part.name)))
-        }
-        Some(part) => check(role.name(), false, format!("{} was changed after it was written", shortened(&part.name))),
-        None => check(role.name(), false, "It is missing from the file".to_owned()),
+    whole_part(role.name(), contents.parts.get(&role))
+}
+
+fn whole_part(what: &str, part: Option<&FoundPart>) -> EvidenceCheck {
+    match part {
+        Some(part) if part.is_whole => check(what, true, format!("{} is as it was written", shortened(&part.name))),
+        Some(part) => check(what, false, format!("{} was changed after it was written", shortened(&part.name))),
+        None => check(what, false, "It is missing from the file".to_owned()),
     }
 }
 
+/// What the query is made of besides the street photo; `None` where one cannot be read.
+fn further_photos(
+    contents: &Contents,
+    record: &EvidenceRecord,
+    checks: &mut Vec<EvidenceCheck>,
+) -> Vec<Option<RgbImage>> {
+    let (named, held) = (record.further.len(), contents.further.len());
+    if named != held {
+        checks.push(check("Further photos", false, format!("The record names {named}, and the file holds {held}")));
+    }
+    let mut numbers = [0; 3];
+    let one = |(place, about): (usize, &EvidenceFurther)| {
+        let number = &mut numbers[about.role as usize];
+        *number += 1;
+        let part = contents.further.get(place).and_then(Option::as_ref);
+        let mut check = whole_part(&format!("{} {number}", about.role.name()), part);
+        let photo = part.and_then(|part| photo(part, &about.photo, &mut check));
+        checks.push(check);
+        photo
+    };
+    record.further.iter().enumerate().map(one).collect()
+}
+
 /// The photo, upright. One that cannot be read fails its check.
-fn photo(contents: &Contents, role: Role, about: &EvidencePhoto, checks: &mut [EvidenceCheck]) -> Option<RgbImage> {
-    let part = contents.parts.get(&role)?;
+fn photo(part: &FoundPart, about: &EvidencePhoto, check: &mut EvidenceCheck) -> Option<RgbImage> {
     let decoded = data::decode_bytes(&part.bytes, &shortened(&part.name));
     let decoded = decoded.map(|photo| data::turned(photo, about.edit)).and_then(|photo| match about.crop {
         Some(crop) => data::check_crop(&photo, crop, &shortened(&part.name)).map(|_| photo),
@@ -101,10 +132,8 @@ fn photo(contents: &Contents, role: Role, about: &EvidencePhoto, checks: &mut [E
     match decoded {
         Ok(photo) => Some(photo),
         Err(error) => {
-            if let Some(check) = checks.iter_mut().find(|check| check.what == role.name()) {
-                check.state = CheckState::Fails;
-                check.says = format!("{}; {error}", check.says);
-            }
+            check.state = CheckState::Fails;
+            check.says = format!("{}; {error}", check.says);
             None
         }
     }
@@ -122,6 +151,31 @@ fn sums(pair: &PairMatch) -> EvidenceCheck {
         passes,
         format!("They are off its marginals by {error:.4}, {words} {:.4} (± {SUM_TOLERANCE})", pair.marginal_error),
     )
+}
+
+/// Whether the plan's marginals are those that were painted.
+fn painted_sums(pair: &PairMatch, record: &EvidenceRecord) -> Option<EvidenceCheck> {
+    let paint = record.paint.as_ref().filter(|_| record.options.marginals == Marginals::Painted)?;
+    let what = "Painted marginals";
+    let sides = [
+        (&paint.query, pair.plan.query(), &pair.row_marginal),
+        (&paint.gallery, pair.plan.gallery(), &pair.column_marginal),
+    ];
+    let off = |(paint, grid, marginal): (&Option<CellPaint>, Grid, &Vec<f32>)| {
+        let weights = paint.as_ref().filter(|paint| !paint.is_blank())?.on(grid);
+        let sum: f64 = weights.iter().copied().map(f64::from).sum();
+        let each = weights.iter().zip(marginal);
+        Some(each.map(|(&weight, &held)| (f64::from(weight) / sum - f64::from(held)).abs()).sum::<f64>())
+    };
+    let found: Vec<f64> = sides.into_iter().filter_map(off).collect();
+    if found.is_empty() {
+        let says = "Nothing was painted on either photo, so both keep their cross-correlation".to_owned();
+        return Some(EvidenceCheck { what: what.to_owned(), state: CheckState::Skipped, says });
+    }
+    let error: f64 = found.iter().sum();
+    let passes = error <= f64::from(SUM_TOLERANCE);
+    let says = format!("The plan's marginals are off what was painted by {error:.4} (at most {SUM_TOLERANCE})");
+    Some(check(what, passes, says))
 }
 
 fn scores(pair: &PairMatch, options: &MatchOptions) -> [EvidenceCheck; 2] {
@@ -142,13 +196,14 @@ fn scores(pair: &PairMatch, options: &MatchOptions) -> [EvidenceCheck; 2] {
 /// The score of the photos, encoded anew by the model that made the evidence.
 fn photos_score(
     photos: &[Option<RgbImage>; 2],
+    further: &[Option<RgbImage>],
     record: &EvidenceRecord,
     pair: &PairMatch,
     known: &Known<'_>,
 ) -> EvidenceCheck {
     let what = "Score of the photos";
     let skipped = |says: String| EvidenceCheck { what: what.to_owned(), state: CheckState::Skipped, says };
-    let [Some(query), Some(gallery)] = photos else {
+    let ([Some(query), Some(gallery)], true) = (photos, further.iter().all(Option::is_some)) else {
         return skipped("A photo cannot be read, so nothing was encoded".to_owned());
     };
     if let Err(sentence) = record.options.check() {
@@ -166,16 +221,22 @@ fn photos_score(
         }
         Err(error) => return skipped(format!("The model cannot be loaded: {error}")),
     };
-    if record.options.marginals == Marginals::Painted {
-        return skipped("What was painted is not in the file, so the photos were not encoded again".to_owned());
-    }
+    let painted = match (&record.paint, record.options.marginals) {
+        (None, Marginals::Painted) => {
+            return skipped("What was painted is not in the file, so the photos were not encoded again".to_owned());
+        }
+        (Some(paint), _) => [paint.query.as_ref(), paint.gallery.as_ref()],
+        (None, _) => [None; 2],
+    };
     let layer = record.options.layer;
     let looked =
         |photo: &RgbImage, about: &EvidencePhoto| Looked::at(&encoder, layer, photo, about.crop, about.kind.as_deref());
-    let encoded = looked(query, &record.query).and_then(|query| Ok((query, looked(gallery, &record.gallery)?)));
+    let encoded = looked(query, &record.query)
+        .and_then(|query| Ok(query.with(&added(&encoder, further, record)?, layer)))
+        .and_then(|query| Ok((query, looked(gallery, &record.gallery)?)));
     match encoded {
         Ok((query, gallery)) => {
-            let score = query.explain(&gallery, &record.options).score;
+            let score = query.explain(&gallery, painted, &record.options).score;
             let passes = (score - pair.score).abs() <= PHOTO_TOLERANCE;
             let words = if passes { "as stored" } else { "but the file says" };
             let stored = pair.score;
@@ -187,6 +248,21 @@ fn photos_score(
         }
         Err(error) => check(what, false, format!("The photos cannot be encoded: {error}")),
     }
+}
+
+/// The global vectors of all that the query is made of besides the street photo.
+fn added(encoder: &Encoder, further: &[Option<RgbImage>], record: &EvidenceRecord) -> Result<Added, JobError> {
+    let mut added = Added::default();
+    for (about, photo) in record.further.iter().zip(further) {
+        let Some(photo) = photo else { continue };
+        let global = encode(encoder, photo, about.photo.crop, about.photo.kind.as_deref())?.global_of(0).to_vec();
+        match about.role {
+            FurtherRole::Also => added.also.push(global),
+            FurtherRole::Liked => added.liked.push(global),
+            FurtherRole::Disliked => added.disliked.push(global),
+        }
+    }
+    Ok(added)
 }
 
 fn encoder(record: &EvidenceRecord, known: &Known<'_>) -> Result<Option<Arc<Encoder>>, JobError> {

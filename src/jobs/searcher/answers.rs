@@ -7,6 +7,7 @@ use image::RgbImage;
 
 use crate::data;
 use crate::domain::{CropRect, Layer, MatchOptions, PhotoId, QueryEdit, QueryId, Ranking, StopFlag};
+use crate::index::combine::Added;
 use crate::jobs::JobError;
 use crate::jobs::open::Engine;
 use crate::jobs::queries::{Also, Kept};
@@ -15,7 +16,7 @@ use crate::jobs::search::{
 };
 use crate::jobs::shared::{Closed, Opened};
 use crate::jobs::shelve::Shelving;
-use crate::jobs::study::{Case, Matched};
+use crate::jobs::study::{self, Case, Matched};
 use crate::jobs::types::{AlsoPhoto, Event, FailureOf, PlanInfo, QueryPhoto, Question, SearchRequest};
 
 /// Hits whose products are told along with them.
@@ -147,9 +148,12 @@ impl SearchThread {
 
     /// A query's features with all that was added to it.
     pub(super) fn composed(&self, engine: &Engine, kept: &Kept, encoded: Encoded) -> Result<Encoded, JobError> {
-        let also = kept.also.iter().map(|also| Ok((also.source.decode()?, also.crop)));
-        let also = also.collect::<Result<Vec<_>, JobError>>()?;
-        search::compose(engine, encoded, &also, &kept.recipe, kept.kind().as_deref())
+        search::compose(engine, encoded, &self.read_also(kept)?, &kept.recipe, kept.kind().as_deref())
+    }
+
+    /// The other photos of the garment, with the parts of them that are searched.
+    fn read_also(&self, kept: &Kept) -> Result<Vec<(RgbImage, CropRect)>, JobError> {
+        kept.also.iter().map(|also| Ok((also.source.decode()?, also.crop))).collect()
     }
 
     /// The other photos of the garment. One that cannot be read is left out, and the window hears why.
@@ -234,12 +238,14 @@ impl SearchThread {
         question: &Question,
         stop: &StopFlag,
     ) -> Result<Case, JobError> {
+        study::check(&options)?;
         let opened = self.shared.opened()?;
         let kept = self.kept(query)?;
-        kept.one_photo("questions about a match")?;
         let engine = engine_of(&kept, &opened);
         let found = self.found_with(&kept, &engine, &options)?;
         // All that is compared cell by cell, also beyond what is shown, and without rules.
+        let photos = crate::jobs::knobs::candidates(&found, &options);
+        let engine = self.tuned(&opened, &engine, &kept, &photos, &options)?;
         let ranked = engine.searcher.rerank_given(&found.features, &found.global, &options, stop);
         let ranked = ranked.filter(|_| !stop.is_stopped()).ok_or(JobError::Stopped)?;
         let compared = ranked.hits.iter().filter(|hit| hit.structural.is_some());
@@ -248,11 +254,20 @@ impl SearchThread {
             Question::Above { other } => Some(matched(&opened, other)?),
             Question::Ignore(_) | Question::IgnoreEach(_) | Question::Faithfulness => None,
         };
+        // Only a photo that is encoded again needs what else the query is made of.
+        let added = match question {
+            Question::Ignore(_) | Question::Faithfulness => {
+                search::added(&engine, &self.read_also(&kept)?, &kept.recipe, kept.kind().as_deref())?
+            }
+            Question::IgnoreEach(_) | Question::Above { .. } => Added::default(),
+        };
         Ok(Case {
             photo: self.pixels_of(&kept)?,
             crop: kept.crop,
             kind: kept.kind(),
             features: found.features,
+            added: Arc::new(added),
+            paint: self.shared.knobs.paint(query),
             options,
             matched: matched(&opened, photo)?,
             other,
@@ -374,7 +389,7 @@ impl SearchThread {
         match products {
             Ok(products) => {
                 let (ranking, products) = (Arc::clone(ranking), Arc::new(products));
-                self.shared.events.send(Event::Ranked { query, ranking, products })
+                self.shared.events.send(Event::ranked(query, ranking, products))
             }
             Err(error) => self.shared.fail(&error.into(), FailureOf::Query(query)),
         }

@@ -1,11 +1,13 @@
 //! Why does one photo stand above another?
 
+use std::slice;
+
 use super::{Case, Matched, go_on, refuse};
 use crate::domain::{Difference, StopFlag};
 use crate::jobs::JobError;
 use crate::jobs::search::square;
 use crate::jobs::types::{Comparison, Contender};
-use crate::ot::{Contest, explain_pair};
+use crate::ot::{Contest, ContestPaint, Painted, explain_painted};
 
 /// The difference of the case's two photos, and the edits that would swap them. Which of them is above follows from
 /// their scores.
@@ -14,6 +16,7 @@ pub fn above(case: &Case, stop: &StopFlag) -> Result<Comparison, JobError> {
     if other.row.photo == case.matched.row.photo {
         return Err(refuse("a photo cannot stand above itself".to_owned()));
     }
+    let on_query = case.query_weights();
     let contender = |matched: &Matched| -> Result<_, JobError> {
         let place = case.candidates.iter().position(|photo| *photo == matched.row.photo);
         let rank = 1 + place.ok_or_else(|| {
@@ -21,11 +24,13 @@ pub fn above(case: &Case, stop: &StopFlag) -> Result<Comparison, JobError> {
             refuse(format!("{photo} was not compared cell by cell, so there is no such reason; re-rank more photos"))
         })?;
         let stored = case.stored(&matched.row.photo)?;
-        let pair = explain_pair(&case.query(), &case.gallery_view(&stored), &case.options);
+        let on_gallery = case.gallery_weights(slice::from_ref(&matched.row.photo)).pop().flatten();
+        let painted = Painted { query: on_query.as_deref(), gallery: on_gallery.as_deref() };
+        let pair = explain_painted(&case.query(), &case.gallery_view(&stored), painted, &case.options);
         let (pixels, part) = matched.read()?;
         let picture = square(&pixels, Some(part));
         let (photo, product) = (matched.row.photo.clone(), matched.product.clone());
-        Ok((Contender { photo, product, rank, pair, picture }, stored))
+        Ok((Contender { photo, product, rank, pair, picture }, stored, on_gallery))
     };
     let (mut above, mut below) = (contender(&case.matched)?, contender(other)?);
     go_on(stop)?;
@@ -36,6 +41,11 @@ pub fn above(case: &Case, stop: &StopFlag) -> Result<Comparison, JobError> {
         query: case.query(),
         above: case.gallery_view(&above.1),
         below: case.gallery_view(&below.1),
+        paint: ContestPaint {
+            query: on_query.as_deref(),
+            above: above.2.as_deref(),
+            below: below.2.as_deref(),
+        },
         options: &case.options,
     };
     let swaps = contest.swaps(stop);

@@ -6,13 +6,13 @@ use rayon::prelude::*;
 use super::{Canvas, Case, Field, Pace, Stored, go_on, refuse, view};
 use crate::domain::{Agreement, CellStandings, Counterfactual, PairSide, Region, Standing, StopFlag};
 use crate::jobs::JobError;
-use crate::ot::{PairScore, Remaining, score_pair};
+use crate::ot::{Painted, PairScore, Remaining, score_painted};
 
 /// Both answers about one region: its cells weigh nothing, and its pixels are hidden.
 pub fn ignore(case: &Case, region: &Region, stop: &StopFlag, pace: Pace<'_>) -> Result<Counterfactual, JobError> {
     region.check(case.grid_of(region.side)).map_err(refuse)?;
     let field = case.field()?;
-    let base = case.scores(&case.query(), &field, stop)?;
+    let base = case.scores(&case.query(), field.query.as_deref(), &field, stop)?;
     let before = case.standing(&base, field.place);
     let masked = case.masked(region.cells(), region.side, &field, &base, stop)?;
     let (hidden, fill) = case.hidden(region, &field, &base, stop, pace)?;
@@ -31,7 +31,7 @@ pub fn ignore(case: &Case, region: &Region, stop: &StopFlag, pace: Pace<'_>) -> 
 pub fn ignore_each(case: &Case, side: PairSide, stop: &StopFlag, pace: Pace<'_>) -> Result<CellStandings, JobError> {
     let grid = case.grid_of(side);
     let field = case.field()?;
-    let base = case.scores(&case.query(), &field, stop)?;
+    let base = case.scores(&case.query(), field.query.as_deref(), &field, stop)?;
     let before = case.standing(&base, field.place);
     let one = |cell: usize| {
         let region = Region::new(side, [cell]);
@@ -72,16 +72,27 @@ impl Case {
     ) -> Result<Standing, JobError> {
         go_on(stop)?;
         let query = self.query();
-        let nothing_left = || refuse("nothing would be left to compare".to_owned());
+        let painted = field.painted();
+        // Where only cells are left that weigh nothing, no mass moves.
+        let unmoved = |score: &PairScore| PairScore { structural: 0.0, iterations: 0, marginal_error: 0.0, ..*score };
         match side {
             PairSide::Query => {
-                let left = Remaining::of(&query, cells).ok_or_else(nothing_left)?;
-                Ok(self.standing(&self.scores(&left.view(), field, stop)?, field.place))
+                let scores = match Remaining::of_painted(&query, painted.query, cells) {
+                    Some(left) => self.scores(&left.view(), left.painted(), field, stop)?,
+                    None => base.iter().map(unmoved).collect(),
+                };
+                Ok(self.standing(&scores, field.place))
             }
             PairSide::Gallery => {
                 let gallery = self.gallery_view(&field.stored[field.place]);
-                let left = Remaining::of(&gallery, cells).ok_or_else(nothing_left)?;
-                Ok(self.standing_with(base, field.place, score_pair(&query, &left.view(), &self.options)))
+                let score = match Remaining::of_painted(&gallery, painted.gallery, cells) {
+                    Some(left) => {
+                        let painted = Painted { gallery: left.painted(), ..painted };
+                        score_painted(&query, &left.view(), painted, &self.options)
+                    }
+                    None => unmoved(&base[field.place]),
+                };
+                Ok(self.standing_with(base, field.place, score))
             }
         }
     }
@@ -99,10 +110,9 @@ impl Case {
         match region.side {
             PairSide::Query => {
                 let canvas = Canvas::new(&self.photo, Some(self.crop), encoder.input_size());
-                let features =
-                    canvas.encode(encoder, (self.features.grid, self.kind.as_deref()), &hides, stop, pace)?;
-                let standing = self.standing(&self.scores(&view(&features[0], 0), field, stop)?, field.place);
-                Ok((standing, canvas.fill()))
+                let features = self.hide_in_query(&canvas, &hides, stop, pace)?;
+                let scores = self.scores(&view(&features[0], 0), field.query.as_deref(), field, stop)?;
+                Ok((self.standing(&scores, field.place), canvas.fill()))
             }
             PairSide::Gallery => {
                 let (photo, part) = self.matched.read()?;
@@ -115,7 +125,8 @@ impl Case {
                     cells: features[0].cells_of(0).iter().map(rounded).collect(),
                     global: features[0].global_of(0).iter().map(rounded).collect(),
                 };
-                let score = score_pair(&self.query(), &self.gallery_view(&stored), &self.options);
+                let gallery = self.gallery_view(&stored);
+                let score = score_painted(&self.query(), &gallery, field.painted(), &self.options);
                 Ok((self.standing_with(base, field.place, score), canvas.fill()))
             }
         }

@@ -22,22 +22,30 @@ use super::JobError;
 use super::open::Engine;
 use super::types::{Answer, Question};
 use crate::data;
-use crate::domain::{CropRect, Grid, Layer, Marginals, MatchOptions, PhotoId, ProductRecord, Standing, StopFlag};
+use crate::domain::{
+    CropRect, Grid, Layer, Marginals, MatchOptions, Paint, PhotoId, ProductRecord, Standing, StopFlag,
+};
 use crate::index;
+use crate::index::combine::Added;
 use crate::nn::CellFeatures;
-use crate::ot::{self, Cells, PairScore};
+use crate::ot::{self, Cells, Painted, PairScore};
 use crate::project::PhotoRow;
 
 /// One match and what is needed to compare it anew.
 #[derive(Clone)]
 pub struct Case {
     pub engine: Arc<Engine>,
-    /// The query photo, and the part of it that is searched.
+    /// The query photo, and the part of it that is searched; of several photos the first, whose cells are compared.
     pub photo: Arc<RgbImage>,
     pub crop: CropRect,
     /// Of the garment in it, where that is known.
     pub kind: Option<String>,
+    /// With the global vector of all that the query is made of.
     pub features: Arc<CellFeatures>,
+    /// What that vector holds besides the photo's own, for the photo encoded anew.
+    pub added: Arc<Added>,
+    /// Counts where the options ask for painted marginals.
+    pub paint: Option<Arc<Paint>>,
     pub options: MatchOptions,
     /// The photo of the gallery.
     pub matched: Matched,
@@ -67,16 +75,19 @@ impl Matched {
 /// Told how much is done, of how much; asked before each block of work.
 pub type Pace<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
+/// Refuses settings with which no question is answered.
+pub fn check(options: &MatchOptions) -> Result<(), JobError> {
+    options.check().map_err(refuse)?;
+    // The index holds no cells of earlier layers to compare with.
+    if options.layer != Layer::Last {
+        return Err(refuse("these questions are answered for the network's last layer; choose it to ask".to_owned()));
+    }
+    Ok(())
+}
+
 /// Answers a question.
 pub fn answer(case: &Case, question: &Question, stop: &StopFlag, pace: Pace<'_>) -> Result<Answer, JobError> {
-    case.options.check().map_err(refuse)?;
-    if !can_be_repeated(&case.options) {
-        return Err(refuse(
-            "these questions are answered for the network's last layer and marginals that are not painted; put those \
-             settings back to ask"
-                .to_owned(),
-        ));
-    }
+    check(&case.options)?;
     let wanted = case.options.grid_of(case.features.grid);
     let case =
         &Case { features: Arc::new(index::on_grid(CellFeatures::clone(&case.features), wanted)), ..case.clone() };
@@ -86,11 +97,6 @@ pub fn answer(case: &Case, question: &Question, stop: &StopFlag, pace: Pace<'_>)
         Question::Above { .. } => Answer::Above(Arc::new(above(case, stop)?)),
         Question::Faithfulness => Answer::Faithfulness(Arc::new(faithfulness(case, Default::default(), stop, pace)?)),
     })
-}
-
-/// Whether a comparison with these settings follows from the cells that the index holds and nothing else.
-fn can_be_repeated(options: &MatchOptions) -> bool {
-    options.layer == Layer::Last && options.marginals != Marginals::Painted
 }
 
 fn refuse(sentence: String) -> JobError {
@@ -111,6 +117,18 @@ struct Stored {
 impl Case {
     fn query(&self) -> Cells<'_> {
         view(&self.features, 0)
+    }
+
+    /// The query photo encoded again, once for each set of hidden cells, with all else that the query is made of.
+    fn hide_in_query<H: Fn(usize) -> bool>(
+        &self,
+        canvas: &Canvas,
+        hidden: &[H],
+        stop: &StopFlag,
+        pace: Pace<'_>,
+    ) -> Result<Vec<CellFeatures>, JobError> {
+        let batches = canvas.encode(&self.engine.encoder, (self.features.grid, self.kind.as_deref()), hidden, stop, pace)?;
+        Ok(batches.into_iter().map(|batch| self.added.to(batch)).collect())
     }
 
     fn gallery_grid(&self) -> Grid {
@@ -140,13 +158,35 @@ impl Case {
             }
         };
         let stored = photos.iter().map(|photo| self.stored(photo)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Field { stored, place })
+        Ok(Field { stored, place, query: self.query_weights(), gallery: self.gallery_weights(&photos) })
     }
 
-    /// Scores of this query against all of a field.
-    fn scores(&self, query: &Cells<'_>, field: &Field, stop: &StopFlag) -> Result<Vec<PairScore>, JobError> {
+    fn paint(&self) -> Option<&Paint> {
+        self.paint.as_deref().filter(|_| self.options.marginals == Marginals::Painted)
+    }
+
+    /// What is painted on the query's cells.
+    fn query_weights(&self) -> Option<Vec<f32>> {
+        self.paint()?.query_weights(self.features.grid)
+    }
+
+    /// What is painted on the cells of each of these photos.
+    fn gallery_weights(&self, photos: &[PhotoId]) -> Vec<Option<Vec<f32>>> {
+        let grid = self.gallery_grid();
+        photos.iter().map(|photo| self.paint()?.gallery_weights(photo, grid)).collect()
+    }
+
+    /// Scores of this query, with these painted weights of its cells, against all of a field.
+    fn scores(
+        &self,
+        query: &Cells<'_>,
+        painted: Option<&[f32]>,
+        field: &Field,
+        stop: &StopFlag,
+    ) -> Result<Vec<PairScore>, JobError> {
         let views: Vec<Cells<'_>> = field.stored.iter().map(|stored| self.gallery_view(stored)).collect();
-        let scores = ot::rerank(query, &views, &self.options, stop);
+        let weights = |place: usize| Painted { query: painted, gallery: field.gallery[place].as_deref() };
+        let scores = ot::rerank_painted(query, &views, &weights, &self.options, stop);
         if scores.len() == views.len() { Ok(scores) } else { Err(JobError::Stopped) }
     }
 
@@ -167,6 +207,16 @@ struct Field {
     stored: Vec<Stored>,
     /// The matched photo's place in it.
     place: usize,
+    /// What is painted on the query, and on each photo.
+    query: Option<Vec<f32>>,
+    gallery: Vec<Option<Vec<f32>>>,
+}
+
+impl Field {
+    /// What is painted on the query and on the matched photo.
+    fn painted(&self) -> Painted<'_> {
+        Painted { query: self.query.as_deref(), gallery: self.gallery[self.place].as_deref() }
+    }
 }
 
 /// One photo of a batch.

@@ -62,7 +62,7 @@ fn a_search_answers_in_two_steps_and_other_knobs_in_one() {
 
     let mut stages = Vec::new();
     let structural = window.wait(|event| match event {
-        Event::Ranked { query: of, ranking, products } if *of == query => {
+        Event::Ranked { query: of, ranking, products, .. } if *of == query => {
             assert!(ranking.hits.iter().all(|hit| products.contains_key(&hit.product)));
             stages.push(ranking.stage);
             (ranking.stage == Stage::Structural).then(|| Arc::clone(ranking))

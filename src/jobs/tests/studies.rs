@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use super::{Machine, Window, shop, street};
 use crate::data;
-use crate::domain::{CropRect, Faithful, Grid, MatchOptions, PairSide, PhotoId, QueryId, Region, StopFlag, SwapEdit};
+use crate::domain::{
+    CellPaint, CropRect, Faithful, Grid, Marginals, MatchOptions, Paint, PairSide, PhotoId, QueryId, Region, StopFlag,
+    SwapEdit,
+};
 use crate::eval::faithfulness::FaithfulnessSettings;
+use crate::index::Beside;
+use crate::index::combine::Added;
 use crate::jobs::open;
 use crate::jobs::search::encode;
 use crate::jobs::study::{Canvas, Case, Matched, above, faithfulness, ignore, ignore_each};
 use crate::jobs::{
     Answer, Backend, Event, FailureOf, JobError, QueryPhoto, Question, Request, StudyEvent, StudyRequest,
 };
+use crate::nn::CellFeatures;
 use crate::ot::Remaining;
 
 /// A case as the search thread makes it, for the best hit of a street photo.
@@ -40,6 +46,8 @@ fn case(machine: &Machine, options: MatchOptions) -> Case {
         crop,
         kind: None,
         features,
+        added: Arc::default(),
+        paint: None,
         options,
         matched: matched(&candidates[0]),
         other: Some(matched(&candidates[3])),
@@ -110,19 +118,94 @@ fn each_cell_alone_is_the_masked_answer_about_that_cell() {
 }
 
 #[test]
-fn settings_whose_cells_are_not_stored_are_refused_with_a_sentence() {
+fn a_layer_whose_cells_are_not_stored_is_refused_with_a_sentence() {
     let machine = Machine::with_sample();
-    let case = case(&machine, options());
-    let changes = [
-        MatchOptions { layer: crate::domain::Layer::Third, ..options() },
-        MatchOptions { marginals: crate::domain::Marginals::Painted, ..options() },
-    ];
-    let mut case = case;
-    for options in changes {
-        case.options = options;
-        let refused = crate::jobs::study::answer(&case, &Question::Faithfulness, &StopFlag::new(), &|_, _| {});
-        assert!(refused.unwrap_err().to_string().contains("put those settings back"), "{options:?}");
+    let case = case(&machine, MatchOptions { layer: crate::domain::Layer::Third, ..options() });
+    let refused = crate::jobs::study::answer(&case, &Question::Faithfulness, &StopFlag::new(), &|_, _| {});
+    assert!(refused.unwrap_err().to_string().contains("network's last layer"));
+}
+
+/// Oracle: the plan that the window shows of the same match with the same paint, and with the ignored cells painted out.
+#[test]
+fn questions_about_painted_matches_are_about_the_painted_plan() {
+    let machine = Machine::with_sample();
+    let mut case = case(&machine, MatchOptions { marginals: Marginals::Painted, ..options() });
+    let grid = case.features.grid;
+    let painted = |weight: &dyn Fn(usize) -> f32| CellPaint::new(grid, (0..grid.cells()).map(weight).collect());
+    let photo = case.matched.row.photo.clone();
+    let paint = Paint {
+        query: painted(&|cell| (cell % 5) as f32 / 4.0),
+        gallery: [(photo.clone(), painted(&|cell| (cell % 3) as f32 / 2.0).unwrap())].into(),
+    };
+    case.paint = Some(Arc::new(paint.clone()));
+    let explained = |paint: &Paint, photo: &PhotoId| {
+        let beside = Beside { paint: Some(Arc::new(paint.clone())), ..Beside::default() };
+        case.engine.searcher.with(beside).explain(&case.features, photo, &case.options).unwrap()
+    };
+    let (stop, pace) = (StopFlag::new(), |_: usize, _: usize| {});
+    let now = explained(&paint, &photo);
+    let unpainted = case.engine.searcher.explain(&case.features, &photo, &case.options).unwrap();
+    assert!((now.score - unpainted.score).abs() > 1e-4, "paint counts");
+    let without = |side: PairSide, ignored: &[usize]| {
+        let masked = |paint: &CellPaint| {
+            let weights = paint.weights().iter().enumerate();
+            let kept = weights.map(|(cell, &w)| if ignored.contains(&cell) { 0.0 } else { w });
+            CellPaint::new(grid, kept.collect()).unwrap()
+        };
+        let mut paint = paint.clone();
+        match side {
+            PairSide::Query => paint.query = paint.query.as_ref().map(masked),
+            PairSide::Gallery => {
+                paint.gallery.values_mut().for_each(|paint| *paint = masked(paint));
+            }
+        }
+        explained(&paint, &photo)
+    };
+    for side in [PairSide::Query, PairSide::Gallery] {
+        let region = Region::new(side, [1, 2, 4]);
+        let answer = ignore(&case, &region, &stop, &pace).unwrap();
+        assert_eq!(answer.before.score, now.score, "to the bit");
+        let masked = without(side, region.cells());
+        assert!((answer.masked.score - masked.score).abs() < 2e-4, "{side:?}: {} {}", answer.masked.score, masked.score);
+        // With all that was painted ignored, nothing is left that weighs anything.
+        let of_side = if side == PairSide::Query { paint.query.as_ref() } else { paint.gallery.get(&photo) };
+        let all = of_side.unwrap().weights().iter().enumerate().filter(|(_, w)| **w > 0.0).map(|(cell, _)| cell);
+        let answer = ignore(&case, &Region::new(side, all), &stop, &pace).unwrap();
+        assert_eq!((answer.masked.structural, answer.masked.score), (0.0, answer.before.global));
+        let each = ignore_each(&case, side, &stop, &pace).unwrap();
+        // A cell that weighs nothing is not missed.
+        assert!((each.cells[0].score - now.score).abs() < 2e-4);
     }
+    let comparison = above(&case, &stop).unwrap();
+    assert_eq!(comparison.above.pair, now);
+    assert_eq!(comparison.below.pair, explained(&paint, &comparison.below.photo));
+    let settings = FaithfulnessSettings { steps: 2, orders: 1, seed: 1 };
+    let test = faithfulness(&case, settings, &stop, &pace).unwrap();
+    assert!((test.deletion.explained[0] - now.score).abs() < 2e-5);
+}
+
+/// Oracle: the composed query that the search ranks with.
+#[test]
+fn questions_about_several_photos_are_about_the_first_one_with_all_that_was_added() {
+    let machine = Machine::with_sample();
+    let mut case = case(&machine, options());
+    let index = case.engine.searcher.index();
+    let global = |product| index.global_f32(index.row_of(&shop(product)).unwrap());
+    let added = Added { also: vec![global(5)], liked: vec![global(3)], disliked: vec![global(6)] };
+    case.features = Arc::new(added.to(CellFeatures::clone(&case.features)));
+    case.added = Arc::new(added);
+    let now = case.engine.searcher.explain(&case.features, &case.matched.row.photo, &case.options).unwrap();
+    let stop = StopFlag::new();
+    let answer = ignore(&case, &Region::new(PairSide::Query, []), &stop, &|_, _| {}).unwrap();
+    assert_eq!(answer.before.score, now.score, "to the bit");
+    // Encoded again with nothing hidden, the first photo still has the others beside it.
+    assert!((answer.hidden.score - now.score).abs() < 1e-5, "{answer:?}");
+    let settings = FaithfulnessSettings { steps: 2, orders: 1, seed: 1 };
+    let test = faithfulness(&case, settings, &stop, &|_, _| {}).unwrap();
+    assert!((test.deletion.explained[0] - now.score).abs() < 2e-5);
+    let alone = Case { added: Arc::default(), ..case };
+    let other = ignore(&alone, &Region::new(PairSide::Query, []), &stop, &|_, _| {}).unwrap();
+    assert!((other.hidden.global - now.global).abs() > 1e-4, "without them it is another query");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::PlanInfo;
-use crate::domain::{CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord, QueryEdit, Utc};
+use crate::domain::{CellPaint, CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord, QueryEdit, Utc};
 
 /// Everything about a match but its photos, plan and picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,50 @@ pub struct EvidenceRecord {
     /// Where the match stood; `None` where two photos were compared without a search.
     pub rank: Option<EvidenceRank>,
     pub decision: Option<EvidenceDecision>,
+    /// What the query was made of besides the street photo, in the order of the file's further photos.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<EvidenceFurther>,
+    /// With painted marginals: what was painted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paint: Option<EvidencePaint>,
+}
+
+/// A photo whose global vector is part of the query's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceFurther {
+    #[serde(rename = "as")]
+    pub role: FurtherRole,
+    pub photo: EvidencePhoto,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FurtherRole {
+    /// Another photo of the garment.
+    Also,
+    Liked,
+    Disliked,
+}
+
+impl FurtherRole {
+    /// As a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Also => "Added photo",
+            Self::Liked => "Liked product",
+            Self::Disliked => "Disliked product",
+        }
+    }
+}
+
+/// Importance that a person painted; a photo without keeps its cross-correlation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EvidencePaint {
+    /// On the searched part of the street photo.
+    pub query: Option<CellPaint>,
+    /// On the compared part of the product photo.
+    pub gallery: Option<CellPaint>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,10 @@
 //! Ignored cells, and edits that swap two matches.
 
 use crate::domain::{Difference, Grid, Marginals, MatchOptions, StopFlag, SwapEdit};
-use crate::ot::{Contest, EPSILONS, MOST_WEIGHT, Remaining, SinkhornOptions, explain_pair, score_pair, sinkhorn};
+use crate::ot::{
+    Contest, ContestPaint, EPSILONS, MOST_WEIGHT, Painted, Remaining, SinkhornOptions, explain_pair, score_painted,
+    score_pair, sinkhorn,
+};
 
 use super::support::{Photo, near, widen};
 
@@ -79,6 +82,75 @@ fn masking_equals_the_problem_with_those_rows_or_columns_deleted_and_with_weight
 }
 
 #[test]
+fn a_mask_multiplies_what_is_painted() {
+    let (q, g) = (Photo::random(21, Grid::new(3, 4), 12), Photo::random(22, Grid::new(4, 5), 12));
+    let options = tight(Marginals::Painted);
+    // Some cells are painted with nothing at all.
+    let on_query: Vec<f32> = (0..12).map(|cell| (cell % 4) as f32 / 3.0).collect();
+    let on_gallery: Vec<f32> = (0..20).map(|cell| ((cell * 7) % 5) as f32 / 4.0).collect();
+    let normalised = |painted: &[f32], ignored: &[usize]| {
+        let kept = |cell: usize| if ignored.contains(&cell) { 0.0 } else { f64::from(painted[cell]) };
+        let sum: f64 = (0..painted.len()).map(kept).sum();
+        (0..painted.len()).map(|cell| kept(cell) / sum).collect::<Vec<f64>>()
+    };
+    for ignored in [vec![], vec![1], vec![0, 2, 7, 11], vec![4]] {
+        let left = Remaining::of_painted(&q.view(), Some(&on_query), &ignored).unwrap();
+        let painted = Painted { query: left.painted(), gallery: Some(&on_gallery) };
+        let got = score_painted(&left.view(), &g.view(), painted, &options);
+        let (a, b) = (normalised(&on_query, &ignored), normalised(&on_gallery, &[]));
+        near(got.structural.into(), reference(&q, &g, &a, &b, true), 2e-4, "query cells");
+
+        let left = Remaining::of_painted(&g.view(), Some(&on_gallery), &ignored).unwrap();
+        let painted = Painted { query: None, gallery: left.painted() };
+        let got = score_painted(&q.view(), &left.view(), painted, &options);
+        // A side on which nothing is painted keeps its cross-correlation.
+        let a = weights(&q, &g, &[], Marginals::CrossCorrelation);
+        let b = normalised(&on_gallery, &ignored);
+        near(got.structural.into(), reference(&q, &g, &a, &b, true), 2e-4, "gallery cells");
+    }
+    let painted: Vec<usize> = (0..12).filter(|&cell| on_query[cell] > 0.0).collect();
+    assert!(Remaining::of_painted(&q.view(), Some(&on_query), &painted).is_none(), "what is left weighs nothing");
+    assert!(Remaining::of(&q.view(), &painted).is_some());
+}
+
+#[test]
+fn edits_of_painted_matches_swap_them_as_they_are_painted() {
+    let (mut found, options) = (0, MatchOptions { marginals: Marginals::Painted, ..MatchOptions::default() });
+    for seed in 1..=60 {
+        let [q, a, b] = seeded(seed);
+        let paint = |salt: usize| (0..9).map(|cell| ((cell * salt + 1) % 4) as f32 / 3.0).collect::<Vec<f32>>();
+        let (on_query, on_a) = (paint(5), paint(7));
+        let painted = |gallery| Painted { query: Some(&on_query), gallery };
+        let score = |photo: &Photo, gallery, options: &MatchOptions| {
+            score_painted(&q.view(), &photo.view(), painted(gallery), options).score(options)
+        };
+        let first = score(&a, Some(&on_a), &options) > score(&b, None, &options);
+        let sides = [(&a, Some(on_a.as_slice())), (&b, None)];
+        let [above, below] = if first { sides } else { [sides[1], sides[0]] };
+        let paint = ContestPaint { query: Some(&on_query), above: above.1, below: below.1 };
+        let contest =
+            Contest { query: q.view(), above: above.0.view(), below: below.0.view(), paint, options: &options };
+        for swap in contest.swaps(&StopFlag::new()).all() {
+            let (changed, ignored) = match &swap.edit {
+                SwapEdit::StructuralWeight { to } => (MatchOptions { structural_weight: *to, ..options }, vec![]),
+                SwapEdit::Epsilon { to } => (MatchOptions { epsilon: *to, ..options }, vec![]),
+                SwapEdit::WithoutCells { cells, .. } => (options, cells.clone()),
+            };
+            // The same by weights of zero instead of deleted cells.
+            let masked: Vec<f32> =
+                (0..9).map(|cell| if ignored.contains(&cell) { 0.0 } else { on_query[cell] }).collect();
+            let [above, below] = [above, below].map(|(photo, gallery)| {
+                let painted = Painted { query: Some(&masked), gallery };
+                score_painted(&q.view(), &photo.view(), painted, &changed).score(&changed)
+            });
+            near(swap.gap.into(), (above - below).into(), 2e-3, "the gap that is told");
+            found += usize::from(above < below);
+        }
+    }
+    assert!(found > 30, "{found}");
+}
+
+#[test]
 fn the_parts_of_a_difference_add_up_to_the_gap() {
     let q = Photo::random(11, Grid::new(5, 5), 16);
     let (a, b) = (Photo::random(12, Grid::new(5, 5), 16), Photo::random(13, Grid::new(5, 5), 16));
@@ -100,7 +172,8 @@ fn seeded(seed: u64) -> [Photo; 3] {
 /// A contest whose first is above, and all swaps that are found.
 fn with_contest(seed: u64, options: &MatchOptions, check: impl FnOnce(&Contest<'_>)) {
     let [q, a, b] = seeded(seed);
-    let contest = Contest { query: q.view(), above: a.view(), below: b.view(), options };
+    let paint = ContestPaint::default();
+    let contest = Contest { query: q.view(), above: a.view(), below: b.view(), paint, options };
     if contest.gap(options) > 0.0 {
         check(&contest);
     } else {

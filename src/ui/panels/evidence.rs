@@ -170,6 +170,15 @@ pub fn record_lines(record: &EvidenceRecord) -> Vec<(&'static str, String)> {
         let mirrored = if photo.edit.flipped { ", mirrored" } else { "" };
         lines.push((name, format!("{}{turns}{mirrored}, {crop}", photo.name)));
     }
+    for further in &record.further {
+        lines.push((further.role.name(), further.photo.name.clone()));
+    }
+    if let Some(paint) = &record.paint {
+        let sides = [("street photo", &paint.query), ("product photo", &paint.gallery)];
+        let painted = sides.into_iter().filter(|(_, paint)| paint.as_ref().is_some_and(|paint| !paint.is_blank()));
+        let names: Vec<&str> = painted.map(|(name, _)| name).collect();
+        lines.push(("Painted", if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }));
+    }
     if let Some(rank) = record.rank {
         let words =
             format!("{} of {}, {} before structure; as recorded", rank.rank, rank.gallery_size, rank.global_rank);

@@ -224,7 +224,7 @@ pub fn status_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         }
     }
     if let Some(ranking) = query.ranking.as_deref().filter(|ranking| ranking.stage == Stage::Structural) {
-        dim_label(ui, ctx.tokens, rerank_words(ranking, query.shown.compared, plan_grid(ctx)))
+        dim_label(ui, ctx.tokens, rerank_words(ranking, query.shown.tiles().compared, plan_grid(ctx)))
             .on_hover_text("Milliseconds from the turned knob to the new order");
     }
     if let Some(words) = hold_words(ctx) {

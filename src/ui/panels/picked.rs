@@ -22,7 +22,7 @@ pub fn picked_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = egui::Vec2::splat(space::XS);
             ui.set_min_height(size::CONTROL);
-            let listed = query.shown.order.len();
+            let listed = query.shown.len();
             let words = if picked == 1 { "1 selected".to_owned() } else { format!("{} selected", count(picked)) };
             let label = egui::RichText::new(words).font(tokens::strong()).color(ctx.tokens.text);
             ui.label(label).on_hover_text(format!("Of {} listed", counted(listed, "result")));

@@ -84,7 +84,7 @@ pub fn results_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
 
 fn heading_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
     let (title, words) = match &query.ranking {
-        Some(ranking) => (counted(query.shown.order.len(), "result"), order_words(query, ranking)),
+        Some(ranking) => (counted(query.shown.len(), "result"), order_words(query, ranking)),
         None if query.failed.is_some() => ("No results".to_owned(), String::new()),
         None => ("Searching…".to_owned(), String::new()),
     };
@@ -127,7 +127,7 @@ fn order_words(query: &Query, ranking: &Ranking) -> String {
         Stage::Global => format!("{of}, by global similarity"),
         Stage::Structural if ranking.options.rerank == 0 => format!("{of}, by global similarity"),
         Stage::Structural => {
-            format!("{of}, first {} re-ranked by structure", count(query.shown.compared))
+            format!("{of}, first {} re-ranked by structure", count(query.shown.tiles().compared))
         }
     }
 }
@@ -170,7 +170,7 @@ fn baseline_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
 }
 
 fn tiles_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking) {
-    let tiles = &query.shown.order;
+    let tiles = query.shown.len();
     let scroll_to = ui.data(|data| data.get_temp::<Option<usize>>(scroll_id())).flatten();
     let selected = query.selected_tile();
     ScrollArea::vertical().id_salt(("results", query.id.0)).auto_shrink(false).show_viewport(ui, |ui, viewport| {
@@ -179,9 +179,9 @@ fn tiles_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking) {
         let origin = ui.max_rect().min;
         let more = more_hits(query, ranking);
         let foot = if more > 0 { size::CONTROL + space::L } else { 0.0 };
-        ui.set_height(grid.height(tiles.len()) + space::L + foot);
+        ui.set_height(grid.height(tiles) + space::L + foot);
         if more > 0 {
-            let at = origin + Vec2::new(0.0, grid.height(tiles.len()) + space::L);
+            let at = origin + Vec2::new(0.0, grid.height(tiles) + space::L);
             more_ui(ui, ctx, Rect::from_min_size(at, Vec2::new(ui.available_width(), size::CONTROL)), more);
         }
         if selected != scroll_to
@@ -190,15 +190,15 @@ fn tiles_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking) {
             // Arrow keys lead the view along; a click is in view already.
             ui.scroll_to_rect(Rect::from_min_size(origin + grid.place(index), grid.tile).expand(space::S), None);
         }
-        let shown = grid.within(viewport.top(), viewport.bottom(), tiles.len());
+        let shown = grid.within(viewport.top(), viewport.bottom(), tiles);
         // Early enough for the rest to be here when the person is.
-        if 2 * shown.end > tiles.len() && !query.stale {
+        if 2 * shown.end > tiles && !query.stale {
             ctx.near_end();
         }
         let slide = slide_share(ui, ctx, query);
         for index in shown {
-            let place = tiles[index];
-            let hit = &ranking.hits[place];
+            let Some(place) = query.shown.place(index) else { continue };
+            let Some(hit) = ranking.hits.get(place) else { continue };
             let mut at = grid.place(index);
             if slide < 1.0 {
                 // What comes from far away enters from just outside the view.
@@ -245,21 +245,21 @@ fn slide_share(ui: &Ui, ctx: &Ctx<'_>, query: &Query) -> f32 {
 
 fn tile_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, ranking: &Ranking, place: usize, rect: Rect) {
     let hit = &ranking.hits[place];
-    let shown = &query.shown;
+    let tiles = query.shown.tiles();
     let tile = Tile {
         hit,
         product: query.products.get(&hit.product),
         parts: Parts::of(hit, &ranking.options),
-        full: shown.full,
+        full: tiles.full,
         moved: moved(ctx, query, hit).filter(|_| ranking.shelf.garment.is_none()),
         distance: ranking.shelf.garment.as_ref().map(|_| goal::distance_of(hit.global)),
         said: ctx.session.said(&hit.product),
         selected: query.selected.as_ref() == Some(&hit.photo),
         picked: ctx.session.shelf.picked.photos.contains(&hit.photo),
         gap: gap_below(ranking, hit.rank),
-        behind: shown.behind.get(&place).copied().unwrap_or(0),
+        behind: tiles.behind(place),
         expanded: ctx.session.shelf.expanded.contains(&hit.photo),
-        folded: shown.why.get(&place).map(|(_, why)| *why),
+        folded: tiles.why(place),
         rules: ranking.shelf.touched.get(&hit.photo).map(|touched| rules::badge_of(ctx, touched)),
         on_tray: ctx.session.shelf.on_tray(&hit.photo),
     };
@@ -284,7 +284,7 @@ fn moved(ctx: &Ctx<'_>, query: &Query, hit: &Hit) -> Option<Moved> {
         Baseline::Unpainted => query.painting.unpainted_ranks.as_ref(),
     };
     match ranks {
-        Some(ranks) => Some(Moved::from_to(ranks.get(&hit.photo).copied(), hit.rank)),
+        Some(ranks) => Some(Moved::from_to(ranks.rank_of(&hit.photo), hit.rank)),
         None => hit.structural.map(|_| Moved::from_to(Some(hit.global_rank), hit.rank)),
     }
 }

@@ -198,14 +198,10 @@ pub fn tile_menu_ui(response: &Response, ctx: &Ctx<'_>, query: &Query, hit: &Hit
         }
         ui.separator();
         let subject = Subject::Product { product: hit.product.clone() };
-        let product_rules = [
-            (Action::Pin, "Pin here", Effect::Pin { place: hit.rank }),
-            (Action::Boost, "Boost", Effect::Boost { by: BOOST }),
-            (Action::Bury, "Bury", Effect::Bury { by: BOOST }),
-            (Action::Exclude, "Exclude", Effect::Exclude),
-        ];
-        for (action, text, effect) in product_rules {
-            let made = ctx.session.shelf.edit_for(subject.clone(), effect);
+        for action in Action::RULES {
+            let Some(effect) = action.effect(hit.rank) else { continue };
+            let text = action.entry().name;
+            let made = ctx.session.shelf.edit_for(&[(subject.clone(), effect)]);
             let text = if matches!(made, ShelfEdit::RemoveRule { .. }) {
                 format!("{text}: take back")
             } else {
@@ -247,7 +243,7 @@ fn value_row_ui(ui: &mut Ui, ctx: &Ctx<'_>, column: &str, value: &str) {
                 let button = PushButton::icon_only(symbol_of(effect), &name).show(ui, ctx.tokens);
                 if button.on_hover_text(&name).clicked() {
                     let subject = Subject::Value { column: column.to_owned(), value: value.to_owned() };
-                    edit(ctx, ctx.session.shelf.edit_for(subject, effect));
+                    edit(ctx, ctx.session.shelf.edit_for(&[(subject, effect)]));
                 }
             }
         });
@@ -265,7 +261,7 @@ fn values_menu_ui(ui: &mut Ui, ctx: &Ctx<'_>, product: &ProductRecord) {
             for (text, effect) in value_effects() {
                 if ui.button(text).clicked() {
                     let subject = Subject::Value { column: column.to_owned(), value: value.to_owned() };
-                    edit(ctx, ctx.session.shelf.edit_for(subject, effect));
+                    edit(ctx, ctx.session.shelf.edit_for(&[(subject, effect)]));
                 }
             }
         });

@@ -20,7 +20,8 @@ pub fn shortcuts_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| action_icon(ui, ctx, Action::Back, true));
         });
         let room = ui.ctx().content_rect().height() - 120.0;
-        ScrollArea::vertical().max_height(room).min_scrolled_height(room).show(ui, |ui| {
+        let area = ScrollArea::vertical().max_height(room).min_scrolled_height(room).auto_shrink([false, true]);
+        area.show(ui, |ui| {
             // Beside the scroll bar, not under it.
             ui.set_width(ui.available_width() - space::M);
             ui.spacing_mut().item_spacing.x = space::XL;

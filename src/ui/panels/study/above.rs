@@ -41,7 +41,7 @@ pub fn above_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
 fn choice_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
     let Some(ranking) = &query.ranking else { return };
     let chosen = ctx.session.study.other.clone().or_else(|| next_rank(query).map(|hit| hit.photo.clone()));
-    let place = chosen.as_ref().and_then(|photo| ranking.hits.iter().position(|hit| hit.photo == *photo));
+    let place = chosen.as_ref().and_then(|photo| query.shown.tiles().place_of(photo));
     let text = place.map_or_else(|| "Choose a result".to_owned(), |place| format!("Rank {}", ranking.hits[place].rank));
     ui.horizontal(|ui| {
         dim_label(ui, ctx.tokens, "Compared with");
