@@ -128,6 +128,7 @@ impl App {
             Action::Query(action) => self.act_on_query(action),
             Action::Run(action) => self.act_on_run(action),
             Action::Show(workspace) => self.show_workspace(workspace),
+            Action::Pane(action) => self.act_on_pane(ctx, action),
             Action::Pick(action) => self.act_pick(action),
             action => {
                 self.act_shelf(ctx, action);

@@ -26,6 +26,7 @@ impl eframe::App for App {
         self.ask_again();
         self.follow_study();
         self.ask_for_thumbnails();
+        self.leave_pane(ctx);
         self.keep_layout(ctx);
         self.let_notices_go(ctx);
         if let Some(log) = &mut self.frame_log {
@@ -216,6 +217,8 @@ impl App {
             self.session.gallery.report_open = false;
         } else if self.session.shelf.tray_open {
             self.session.shelf.tray_open = false;
+        } else if self.session.pane.take().is_some() {
+            // The outline goes before anything that it is around.
         } else if self.has_picked() {
             self.session.shelf.picked.clear();
         } else if self.keyboard.focused {

@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::jobs::Request;
-use crate::ui::layout::{Kept, Layout};
+use crate::ui::layout::{Kept, Layout, PaneAction};
 use crate::ui::state::Tone;
 
 impl App {
@@ -19,6 +19,36 @@ impl App {
                 let words = format!("The kept layout of the window is not used: {error}");
                 self.notify(now, Tone::Info, words, None);
             }
+        }
+    }
+
+    /// What a command does to the current pane. The first one becomes current where none is.
+    pub(super) fn act_on_pane(&mut self, ctx: &egui::Context, action: PaneAction) {
+        let workspace = self.session.workspace;
+        let mut layout = self.session.layouts.of(workspace).clone();
+        let order = layout.order();
+        let now = self.session.pane.and_then(|pane| order.iter().position(|other| *other == pane));
+        let count = order.len();
+        let at = match (action, now) {
+            (PaneAction::Next, Some(at)) => (at + 1) % count,
+            (PaneAction::Previous, Some(at)) => (at + count - 1) % count,
+            (PaneAction::Previous, None) => count - 1,
+            (_, at) => at.unwrap_or(0),
+        };
+        let Some(&pane) = order.get(at) else { return };
+        self.session.pane = Some(pane);
+        if matches!(action, PaneAction::Next | PaneAction::Previous) {
+            layout.show(pane);
+        } else {
+            layout.act(ctx, pane, action);
+        }
+        self.set_layout(layout);
+    }
+
+    /// Whoever takes the pointer needs no outline.
+    pub(super) fn leave_pane(&mut self, ctx: &egui::Context) {
+        if self.session.pane.is_some() && ctx.input(|input| input.pointer.any_pressed()) {
+            self.session.pane = None;
         }
     }
 

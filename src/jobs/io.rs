@@ -137,7 +137,7 @@ impl IoThread {
         match job {
             IoJob::Mark { query, mark } => shared.attempt(FailureOf::Labels, || self.mark(query, &mark)),
             IoJob::LetGo(thing) => {
-                drop(thing);
+                thing.free();
                 Ok(())
             }
             IoJob::ListRecent => shared.events.send(Event::Recent(recent::list(&shared.data_dir))),

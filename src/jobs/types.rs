@@ -168,6 +168,10 @@ impl Unneeded {
     pub fn new(thing: impl Any + Send + Sync) -> Self {
         Self(Arc::new(thing))
     }
+
+    pub fn free(self) {
+        drop(self.0);
+    }
 }
 
 impl fmt::Debug for Unneeded {

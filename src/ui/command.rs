@@ -11,7 +11,7 @@ use super::desk::Desk;
 use super::gallery::GalleryCommand;
 use super::inspect::{PlanAction, PlanCommand};
 use super::keys::{Keymap, printed};
-use super::layout::{Layout, Pane, Workspace};
+use super::layout::{Layout, Pane, PaneAction, Workspace};
 use super::picked::{PickAction, PickCommand};
 use super::shelf::ShelfCommand;
 use super::state::{Pointed, Ribbons, View};
@@ -118,6 +118,7 @@ pub enum Action {
     Pick(PickAction),
     Run(TrainAction),
     Show(Workspace),
+    Pane(PaneAction),
 }
 
 /// Under which heading the `?` sheet lists an action.
@@ -160,7 +161,7 @@ pub struct Entry {
 }
 
 impl Action {
-    pub const ALL: [Self; 90] = [
+    pub const ALL: [Self; 182] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -251,6 +252,17 @@ impl Action {
         Self::Run(TrainAction::SaveRecipe),
         Self::Run(TrainAction::EditAsText),
         Self::Run(TrainAction::Logarithmic),
+        Self::Pane(PaneAction::Next),
+        Self::Pane(PaneAction::Previous),
+        Self::Pane(PaneAction::MoveLeft),
+        Self::Pane(PaneAction::MoveRight),
+        Self::Pane(PaneAction::MoveUp),
+        Self::Pane(PaneAction::MoveDown),
+        Self::Pane(PaneAction::Stack),
+        Self::Pane(PaneAction::Widen),
+        Self::Pane(PaneAction::Narrow),
+        Self::Pane(PaneAction::Heighten),
+        Self::Pane(PaneAction::Shorten),
     ];
 
     /// The key that is printed on buttons.

@@ -23,7 +23,7 @@ use crate::ui::tokens::MORPH_SECS;
 
 use super::desk::DeskState;
 use super::keys::Keymap;
-use super::layout::{Layouts, Workspace};
+use super::layout::{Layouts, Pane, Workspace};
 use super::training::{CurveView, TrainState};
 
 /// How a person likes the window; kept between sessions.
@@ -213,6 +213,8 @@ pub struct Session {
     pub path_wanted: Option<PathWanted>,
     pub desk: DeskState,
     pub workspace: Workspace,
+    /// The pane that commands move and size; outlined while there is one.
+    pub pane: Option<Pane>,
     pub layouts: Layouts,
     /// The layouts that the person put aside.
     pub saved_layouts: Option<Layouts>,

@@ -139,3 +139,16 @@ fn likes_and_dislikes_move_the_query_and_are_taken_back_by_their_chips() {
     stage.click("Liked: Sailor tee");
     assert_eq!(stage.last_search().recipe, Recipe::default());
 }
+
+#[test]
+fn questions_about_several_photos_say_whose_cells_they_are_about() {
+    let mut stage = Staged::searched();
+    stage.press(Key::I);
+    assert!(!stage.sees_part("About the cells of"));
+    stage.press(Key::L);
+    let search = stage.last_search();
+    assert_eq!(search.recipe.liked.len(), 1);
+    answer(&mut stage, &search);
+    let words = "About the cells of tram.jpg; in the global part count also 1 liked or disliked product, as in the search";
+    assert!(stage.sees(words));
+}

@@ -1,6 +1,6 @@
 //! Where the panes lie: sized, moved, kept and put back.
 
-use egui::{Key, Role, Vec2};
+use egui::{Key, Modifiers, Role, Vec2};
 use egui_kittest::kittest::Queryable as _;
 
 use super::stage::Staged;
@@ -141,4 +141,44 @@ fn a_pane_moves_to_where_its_edge_is_dragged() {
     assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Results").count(), 1);
     stage.obey(Command::Act(Action::ResetLayout));
     assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Corrections").count(), 0);
+}
+
+#[test]
+fn panes_are_gone_to_moved_and_sized_by_keys_alone() {
+    let mut stage = Staged::searched();
+    let current = |stage: &Staged| stage.harness.state().session().pane;
+    stage.press(Key::F6);
+    assert_eq!(current(&stage), Some(Pane::Photo));
+    assert!(stage.sees("Current pane: Photo"));
+    let from = border(&stage, BORDER).center();
+    stage.press_with(Modifiers::ALT.plus(Modifiers::SHIFT), Key::ArrowRight);
+    assert!((border(&stage, BORDER).center().x - from.x - 32.0).abs() < 2.0);
+    stage.press_with(Modifiers::ALT.plus(Modifiers::SHIFT), Key::ArrowLeft);
+    assert!((border(&stage, BORDER).center().x - from.x).abs() < 2.0);
+    assert!(!written(&stage).is_empty(), "kept as if it had been dragged");
+    // Backwards from the first is the last, whose tab comes to the front.
+    stage.press_with(Modifiers::SHIFT, Key::F6);
+    assert_eq!(current(&stage), Some(Pane::Epsilon));
+    stage.press_with(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::ArrowLeft);
+    assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Epsilon").count(), 0, "out of its tabs");
+    assert!(stage.sees("Current pane: Epsilon"));
+    // The outline is the innermost thing; the search stays.
+    stage.press(Key::Escape);
+    assert!(current(&stage).is_none() && stage.harness.state().session().query.is_some());
+    assert!(!stage.sees("Current pane: Epsilon"));
+}
+
+#[test]
+fn panes_are_moved_from_the_palette_and_a_click_takes_the_outline_away() {
+    let mut stage = Staged::searched();
+    for command in ["Next pane", "Put pane into tabs"] {
+        stage.press_with(Modifiers::COMMAND, Key::K);
+        stage.harness.get_by_role_and_label(Role::TextInput, "Command").type_text(command);
+        stage.harness.run();
+        stage.press(Key::Enter);
+    }
+    assert_eq!(stage.harness.query_all_by_role_and_label(Role::Tab, "Photo").count(), 1);
+    assert!(stage.sees("Current pane: Photo"));
+    stage.click("Preferences…");
+    assert!(stage.harness.state().session().pane.is_none());
 }

@@ -115,8 +115,11 @@ fn unless_whole(part: CropRect, pixels: &RgbImage) -> Option<CropRect> {
     (part != CropRect::whole(pixels.width(), pixels.height())).then_some(part)
 }
 
+/// A photo with its file.
+type Further = (EvidenceFurther, Arc<[u8]>);
+
 /// All else that a query is made of: other photos of the garment, liked and disliked products.
-fn further(opened: &Opened, kept: &Kept) -> Result<Vec<(EvidenceFurther, Arc<[u8]>)>, JobError> {
+fn further(opened: &Opened, kept: &Kept) -> Result<Vec<Further>, JobError> {
     let mut all = Vec::new();
     for also in &kept.also {
         let photo = match &also.photo {

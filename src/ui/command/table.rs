@@ -394,6 +394,7 @@ impl Action {
             Self::Pick(action) => action.entry(),
             Self::Run(action) => action.entry(),
             Self::Show(workspace) => workspace.entry(),
+            Self::Pane(action) => action.entry(),
         }
     }
 }

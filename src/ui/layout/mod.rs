@@ -6,9 +6,11 @@
 
 mod file;
 mod fit;
+mod keyboard;
 mod show;
 
 pub use file::{BrokenLayout, Kept, Layouts};
+pub use keyboard::PaneAction;
 pub use show::{heights, layout_ui, padded_ui};
 
 use std::collections::BTreeSet;
@@ -245,7 +247,7 @@ impl Layout {
             Some(tile) => (self.group_of(tile), LinearDir::Vertical),
             None => (root, LinearDir::Horizontal),
         };
-        self.split(place, new, dir);
+        self.split(place, new, dir, true);
     }
 
     fn find(&self, pane: Pane) -> Option<TileId> {
@@ -276,14 +278,15 @@ impl Layout {
         }
     }
 
-    /// Puts `new` below or right of `place`.
-    fn split(&mut self, place: TileId, new: TileId, dir: LinearDir) {
+    /// Puts `new` below or right of `place`, or, not `after` it, above or left.
+    fn split(&mut self, place: TileId, new: TileId, dir: LinearDir, after: bool) {
         let parent = self.parent(place);
         if let Some(parent) = parent
             && let Some(Tile::Container(Container::Linear(line))) = self.tree.tiles.get_mut(parent)
             && line.dir == dir
         {
-            let at = line.children.iter().position(|&child| child == place).map_or(line.children.len(), |at| at + 1);
+            let at = line.children.iter().position(|&child| child == place);
+            let at = at.map_or(line.children.len(), |at| at + usize::from(after));
             line.children.insert(at, new);
             self.by_hand.remove(&parent.0);
             return;
@@ -291,11 +294,12 @@ impl Layout {
         if let Some(Tile::Container(Container::Linear(line))) = self.tree.tiles.get_mut(place)
             && line.dir == dir
         {
-            line.add_child(new);
+            line.children.insert(if after { line.children.len() } else { 0 }, new);
             self.by_hand.remove(&place.0);
             return;
         }
-        let both = self.tree.tiles.insert_container(Linear::new(dir, vec![place, new]));
+        let both = if after { vec![place, new] } else { vec![new, place] };
+        let both = self.tree.tiles.insert_container(Linear::new(dir, both));
         self.replace(place, both);
     }
 

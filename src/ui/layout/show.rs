@@ -13,7 +13,7 @@ use crate::ui::context::Ctx;
 use crate::ui::keys::Scope;
 use crate::ui::panels::{corrections, epsilon, history, matching, pair, query_photo, results, study, train, why};
 use crate::ui::tokens::{self, radius, size, space};
-use crate::ui::widgets::focus_ring;
+use crate::ui::widgets::{described, focus_ring};
 
 /// One pane's inside. The margins are the pane's own, since lists reach further than texts.
 fn pane_ui(ui: &mut Ui, ctx: &Ctx<'_>, pane: Pane) {
@@ -70,17 +70,30 @@ pub mod heights {
         Id::unique(("height of pane", pane))
     }
 
-    pub fn of(ui: &Ui, pane: Pane) -> Option<f32> {
-        ui.data(|data| data.get_temp(id(pane)))
+    pub fn of(ctx: &egui::Context, pane: Pane) -> Option<f32> {
+        ctx.data(|data| data.get_temp(id(pane)))
     }
 
     /// Says it to the next frame, and asks for that one where it changes something.
     pub fn tell(ui: &Ui, pane: Pane, height: f32) {
         let height = height.round();
-        if of(ui, pane) != Some(height) {
+        if of(ui.ctx(), pane) != Some(height) {
             ui.data_mut(|data| data.insert_temp(id(pane), height));
             ui.request_repaint();
         }
+    }
+}
+
+/// How much room all panes have together, as told by the frame before.
+pub mod room {
+    use super::{Id, Vec2};
+
+    pub fn of(ctx: &egui::Context) -> Vec2 {
+        ctx.data(|data| data.get_temp(Id::unique("room of panes"))).unwrap_or_else(|| ctx.content_rect().size())
+    }
+
+    pub fn tell(ctx: &egui::Context, size: Vec2) {
+        ctx.data_mut(|data| data.insert_temp(Id::unique("room of panes"), size));
     }
 }
 
@@ -88,7 +101,8 @@ pub mod heights {
 pub fn layout_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let mut layout = ctx.session.layouts.of(ctx.session.workspace).clone();
     let room = ui.available_rect_before_wrap();
-    layout.fit(room.size(), &|pane| heights::of(ui, pane));
+    room::tell(ui.ctx(), room.size());
+    layout.fit(room.size(), &|pane| heights::of(ui.ctx(), pane));
     let before = layout.clone();
     layout.tree.ui(&mut Panes { ctx }, ui);
     forget_vanished(&before, &mut layout);
@@ -121,8 +135,13 @@ impl Behavior<Pane> for Panes<'_, '_> {
         let rect = ui.max_rect();
         let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt(*pane));
         pane_ui(&mut child, self.ctx, *pane);
-        if holds_focus(ui, rect) {
+        let current = self.ctx.session.pane == Some(*pane);
+        if holds_focus(ui, rect) || current {
             self.ctx.set_scope(pane.scope());
+        }
+        if current {
+            focus_ring(ui.painter(), self.ctx.tokens, rect.shrink(2.0), radius::CONTROL);
+            described(ui, rect, "current pane", Role::Pane, &format!("Current pane: {}", pane.name()));
         }
         if grip_ui(ui, self.ctx, rect, *pane) { UiResponse::DragStarted } else { UiResponse::None }
     }
@@ -238,10 +257,10 @@ fn grip_ui(ui: &Ui, ctx: &Ctx<'_>, pane_rect: Rect, pane: Pane) -> bool {
 }
 
 /// One border between two parts.
-struct Border {
-    line: TileId,
-    before: TileId,
-    after: TileId,
+pub struct Border {
+    pub line: TileId,
+    pub before: TileId,
+    pub after: TileId,
 }
 
 /// Borders that can be dragged, or moved by the arrow keys; a double click leaves the sizes to the content again.
@@ -330,7 +349,7 @@ fn moved_by(ui: &Ui, ctx: &Ctx<'_>, response: &Response, row: bool, at: f32) -> 
 
 impl Layout {
     /// Takes from one neighbour what the other gets; what is too small for a part is put right by the next fitting.
-    fn move_border(&mut self, border: &Border, by: f32) {
+    pub(super) fn move_border(&mut self, border: &Border, by: f32) {
         let Some(Tile::Container(Container::Linear(line))) = self.tree.tiles.get_mut(border.line) else { return };
         let (before, after) = (line.shares[border.before], line.shares[border.after]);
         let by = by.clamp(1.0 - before, after - 1.0);

@@ -39,19 +39,17 @@ pub fn shown_flows(
     sort: SortBy,
     all: bool,
 ) -> Vec<Flow> {
-    let columns = pair.plan.gallery().cells();
-    let of_pointed = |flow: &Flow| match pointed {
-        Some(Pointed::Query(cell)) => flow.query == cell,
-        Some(Pointed::Gallery(cell)) => flow.gallery == cell,
-        Some(Pointed::Flow(..)) | None => true,
+    let (rows, columns) = (pair.plan.query().cells(), pair.plan.gallery().cells());
+    // While the pointer wanders only a row or a column is looked through.
+    let (from_query, from_gallery) = match pointed {
+        Some(Pointed::Query(cell)) => (cell..(cell + 1).min(rows), 0..columns),
+        Some(Pointed::Gallery(cell)) => (0..rows, cell..(cell + 1).min(columns)),
+        Some(Pointed::Flow(..)) | None => (0..rows, 0..columns),
     };
-    let mut flows: Vec<Flow> = pair
-        .plan
-        .mass()
-        .iter()
-        .enumerate()
-        .map(|(index, &mass)| Flow { query: index / columns, gallery: index % columns, mass })
-        .filter(|flow| flow.mass > 0.0 && of_pointed(flow))
+    let mut flows: Vec<Flow> = from_query
+        .flat_map(|query| from_gallery.clone().map(move |gallery| (query, gallery)))
+        .map(|(query, gallery)| Flow { query, gallery, mass: pair.plan.at(query, gallery) })
+        .filter(|flow| flow.mass > 0.0)
         .collect();
     if !all {
         // Of a pointed cell the shares are those within its own row or column, as its ribbons have them.

@@ -12,7 +12,7 @@ use crate::domain::Hit;
 use crate::jobs::types::Question;
 use crate::ui::command::Action;
 use crate::ui::context::Ctx;
-use crate::ui::figures::signed;
+use crate::ui::figures::{counted, signed};
 use crate::ui::fonts::icon;
 use crate::ui::state::{Plan, Query};
 use crate::ui::tokens::{self, size, space};
@@ -88,8 +88,20 @@ fn subject_plan<'a>(ui: &mut Ui, ctx: &'a Ctx<'_>) -> Option<&'a Plan> {
             "Choose a result to ask about it"
         };
         dim_label(ui, ctx.tokens, words);
+    } else if let Some(words) = ctx.session.query.as_ref().and_then(composed_words) {
+        ui.add(egui::Label::new(RichText::new(words).font(tokens::small()).color(ctx.tokens.dim)).wrap());
     }
     plan
+}
+
+/// Which of several photos an answer is about; `None` where there is one.
+fn composed_words(query: &Query) -> Option<String> {
+    let examples = query.recipe.liked.len() + query.recipe.disliked.len();
+    let others = [(query.also.len(), "added photo"), (examples, "liked or disliked product")];
+    let parts: Vec<String> =
+        others.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
+    let words = format!("About the cells of {}; in the global part count also ", query.name);
+    (!parts.is_empty()).then(|| format!("{words}{}, as in the search", parts.join(" and ")))
 }
 
 /// What is under way or went wrong with a question of this kind; true while it is being answered.
