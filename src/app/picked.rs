@@ -176,7 +176,11 @@ mod tests {
         stage.press_with(Modifiers::SHIFT, Key::B);
         let bury = Effect::Bury { by: BOOST };
         let back = ShelfEdit::Rules { remove: vec![4, 5], add: Vec::new() };
-        assert_eq!(stage.asked_for(), [Request::Shelf(ShelfRequest::Edit(back))], "what pulls the other way goes first");
+        assert_eq!(
+            stage.asked_for(),
+            [Request::Shelf(ShelfRequest::Edit(back))],
+            "what pulls the other way goes first"
+        );
         stage.tell(Event::Shelf(ShelfEvent::Rules(Arc::new(vec![rule(4, product(1), boost)]))));
         stage.tell(fake::ranked(stage.query(), crate::domain::Stage::Structural, stage.options(), 60));
         stage.serve();

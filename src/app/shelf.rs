@@ -278,5 +278,4 @@ impl App {
         shelf.picked.clear();
         shelf.limit = LIMIT;
     }
-
 }

@@ -159,9 +159,8 @@ impl Shown {
         let before = self.opened.partition_point(|opened| opened.tile < tile);
         let shift = before.checked_sub(1).map_or(0, |at| self.through(&self.opened[at]));
         let opened = self.opened.get(before).filter(|opened| opened.tile == tile && opened.place != place);
-        let within = opened.and_then(|opened| {
-            self.tiles.members(opened.place).iter().position(|&member| member as usize == place)
-        });
+        let within = opened
+            .and_then(|opened| self.tiles.members(opened.place).iter().position(|&member| member as usize == place));
         Some(tile + shift + within.map_or(0, |at| at + 1))
     }
 

@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn of_several_photos_each_has_its_own_direction_moved() {
         let (a, b) = (photo([1.0, 0.2, 0.0], 0.0), photo([0.1, -0.4, 0.8], 3.0));
-        let added = Added { also: vec![unit([0.0, 1.0, 0.3])], liked: vec![unit([0.5, 0.5, 0.0])], disliked: Vec::new() };
+        let added =
+            Added { also: vec![unit([0.0, 1.0, 0.3])], liked: vec![unit([0.5, 0.5, 0.0])], disliked: Vec::new() };
         let both = CellFeatures {
             cells: [a.cells.clone(), b.cells.clone()].concat(),
             globals: [a.globals.clone(), b.globals.clone()].concat(),

@@ -13,8 +13,8 @@ use super::shelve::Shelving;
 use super::types::{PlanInfo, QueryInfo};
 use crate::data;
 use crate::domain::{
-    CellPaint, CropRect, Hit, Layer, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, QueryEdit, Ranking, Recipe,
-    SquarePicture, StopFlag, Timings,
+    CellPaint, CropRect, Hit, Layer, MatchOptions, PairMatch, PhotoDomain, PhotoId, ProductRecord, QueryEdit, Ranking,
+    Recipe, SquarePicture, StopFlag, Timings,
 };
 use crate::index;
 use crate::index::combine::Added;

@@ -334,11 +334,7 @@ pub enum Event {
 
 impl Event {
     /// An answer with its tiles, which whoever makes it works out.
-    pub fn ranked(
-        query: QueryId,
-        ranking: Arc<Ranking>,
-        products: Arc<BTreeMap<ProductId, ProductRecord>>,
-    ) -> Self {
+    pub fn ranked(query: QueryId, ranking: Arc<Ranking>, products: Arc<BTreeMap<ProductId, ProductRecord>>) -> Self {
         let tiles = Arc::new(Tiles::of(&ranking));
         Self::Ranked { query, ranking, tiles, products }
     }

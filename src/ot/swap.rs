@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::domain::{MatchOptions, StopFlag, Swap, SwapEdit, Swaps};
 
 use super::without::Remaining;
-use super::{Cells, PairScore, Painted, explain_painted, score_painted};
+use super::{Cells, Painted, PairScore, explain_painted, score_painted};
 
 /// Structural weights beyond this are not looked at.
 pub const MOST_WEIGHT: f32 = 10.0;
@@ -132,8 +132,7 @@ impl Contest<'_> {
     /// then without those that turn out not to be needed.
     fn by_cells(&self, stop: &StopFlag) -> Option<Swap> {
         let count = self.query.grid.cells();
-        let explained =
-            self.sides().map(|(photo, painted)| explain_painted(&self.query, photo, painted, self.options));
+        let explained = self.sides().map(|(photo, painted)| explain_painted(&self.query, photo, painted, self.options));
         let mass =
             |cell: usize| explained.iter().map(|pair| pair.row_marginal[cell]).sum::<f32>() / explained.len() as f32;
         let swap = |cells: Vec<usize>, gap: f32, fewest: bool| Swap {

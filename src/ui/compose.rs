@@ -10,8 +10,8 @@ use super::command::{Entry, Group};
 use super::fonts::icon;
 use super::state::{Plan, Query};
 use crate::domain::{
-    CheckpointId, CropRect, MatchOptions, PhotoId, ProductId, ProductRecord, Ranking, Recipe, ShelfOptions,
-    Shown, Tiles,
+    CheckpointId, CropRect, MatchOptions, PhotoId, ProductId, ProductRecord, Ranking, Recipe, ShelfOptions, Shown,
+    Tiles,
 };
 use crate::jobs::types::QueryPhoto;
 

@@ -149,6 +149,7 @@ fn questions_about_several_photos_say_whose_cells_they_are_about() {
     let search = stage.last_search();
     assert_eq!(search.recipe.liked.len(), 1);
     answer(&mut stage, &search);
-    let words = "About the cells of tram.jpg; in the global part count also 1 liked or disliked product, as in the search";
+    let words =
+        "About the cells of tram.jpg; in the global part count also 1 liked or disliked product, as in the search";
     assert!(stage.sees(words));
 }

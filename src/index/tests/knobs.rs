@@ -226,7 +226,8 @@ fn an_earlier_layer_gives_the_structural_part_and_the_index_the_global_one() {
     assert_explained(&scene, &searcher, &ranking, &options);
     let last = scene.rerank(&scene.searcher, &MatchOptions { layer: Layer::Last, ..options });
     for hit in &ranking.hits {
-        let expected = cells.gallery.get(&hit.photo).map(|gallery| explain_features(&cells.query, gallery, [None; 2], &options));
+        let expected =
+            cells.gallery.get(&hit.photo).map(|gallery| explain_features(&cells.query, gallery, [None; 2], &options));
         assert_eq!(hit.structural, Some(expected.map_or(0.0, |pair: PairMatch| pair.structural)));
         let same = last.hits.iter().find(|other| other.photo == hit.photo).unwrap();
         assert_eq!(hit.global, same.global, "the global part stays");

@@ -7,9 +7,7 @@ use image::RgbImage;
 
 use super::{Evidence, EvidenceError};
 use crate::data;
-use crate::domain::{
-    CropRect, LabelKey, LabelValue, Marginals, MatchOptions, PhotoId, ProductId, QueryEdit, QueryId,
-};
+use crate::domain::{CropRect, LabelKey, LabelValue, Marginals, MatchOptions, PhotoId, ProductId, QueryEdit, QueryId};
 use crate::jobs::JobError;
 use crate::jobs::queries::Kept;
 use crate::jobs::searcher::{SearchThread, engine_of};
@@ -59,10 +57,8 @@ impl SearchThread {
         let (about_gallery, gallery) = stored_photo(&opened, photo)?;
         let (about_further, further) = further(&opened, &kept)?.into_iter().unzip();
         let painted = self.shared.knobs.paint(query).filter(|_| options.marginals == Marginals::Painted);
-        let paint = painted.map(|paint| EvidencePaint {
-            query: paint.query.clone(),
-            gallery: paint.gallery.get(photo).cloned(),
-        });
+        let paint = painted
+            .map(|paint| EvidencePaint { query: paint.query.clone(), gallery: paint.gallery.get(photo).cloned() });
         let query_row = kept.known.row.as_ref().map(|row| row.photo.clone());
         let whole = CropRect::whole(kept.info.width, kept.info.height);
         let project = opened.project();

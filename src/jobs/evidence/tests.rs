@@ -239,8 +239,8 @@ fn hostile_files_give_one_sentence() {
         parts.push((name.to_owned(), b"x".to_vec()));
         refused(&pack(&parts), "has a path");
     }
-    let many: Vec<(String, Vec<u8>)> = (0..40).map(|part| (format!("p{part}"), vec![0])).collect();
-    refused(&pack(&many), "40 parts");
+    let many: Vec<(String, Vec<u8>)> = (0..140).map(|part| (format!("p{part}"), vec![0])).collect();
+    refused(&pack(&many), "140 parts");
     refused(&pack(&[("a.json".to_owned(), vec![0])]), "it has no manifest");
     let twice = edited("manifest.json", replaced("\"role\": \"plan\"", "\"role\": \"record\""));
     refused(&twice, "names the record twice");

@@ -41,11 +41,7 @@ pub fn above(case: &Case, stop: &StopFlag) -> Result<Comparison, JobError> {
         query: case.query(),
         above: case.gallery_view(&above.1),
         below: case.gallery_view(&below.1),
-        paint: ContestPaint {
-            query: on_query.as_deref(),
-            above: above.2.as_deref(),
-            below: below.2.as_deref(),
-        },
+        paint: ContestPaint { query: on_query.as_deref(), above: above.2.as_deref(), below: below.2.as_deref() },
         options: &case.options,
     };
     let swaps = contest.swaps(stop);

@@ -93,30 +93,21 @@ impl PaneAction {
                 icon::STACK,
                 &[],
             ),
-            Self::Widen => entry(
-                "Widen pane",
-                "Give the pane more of its row",
-                icon::PLUS,
-                const { &[sizes(Key::ArrowRight)] },
-            ),
-            Self::Narrow => entry(
-                "Narrow pane",
-                "Give the pane less of its row",
-                icon::MINUS,
-                const { &[sizes(Key::ArrowLeft)] },
-            ),
+            Self::Widen => {
+                entry("Widen pane", "Give the pane more of its row", icon::PLUS, const { &[sizes(Key::ArrowRight)] })
+            }
+            Self::Narrow => {
+                entry("Narrow pane", "Give the pane less of its row", icon::MINUS, const { &[sizes(Key::ArrowLeft)] })
+            }
             Self::Heighten => entry(
                 "Heighten pane",
                 "Give the pane more of its column",
                 icon::PLUS,
                 const { &[sizes(Key::ArrowDown)] },
             ),
-            Self::Shorten => entry(
-                "Shorten pane",
-                "Give the pane less of its column",
-                icon::MINUS,
-                const { &[sizes(Key::ArrowUp)] },
-            ),
+            Self::Shorten => {
+                entry("Shorten pane", "Give the pane less of its column", icon::MINUS, const { &[sizes(Key::ArrowUp)] })
+            }
         }
     }
 }
@@ -339,7 +330,9 @@ mod tests {
         // The last one has only the border before it.
         assert!(layout.act(&ctx, Pane::Match, PaneAction::Widen));
         assert!((shares(&layout)[2] - before[2]).abs() < 0.1);
-        assert!(layout.act(&ctx, Pane::Match, PaneAction::Heighten) && layout.act(&ctx, Pane::Why, PaneAction::Shorten));
+        assert!(
+            layout.act(&ctx, Pane::Match, PaneAction::Heighten) && layout.act(&ctx, Pane::Why, PaneAction::Shorten)
+        );
         assert!(!layout.act(&ctx, Pane::Results, PaneAction::Heighten), "alone in its column");
     }
 
