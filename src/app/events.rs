@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::App;
-use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Shown, Stage, Tiles};
+use crate::domain::{LabelKey, PhotoId, ProductId, ProductRecord, QueryId, Ranking, Shown, Tiles};
 use crate::jobs::{
     Dialog, Event, Failure, FailureOf, GalleryRequest, LabelState, PlanInfo, ProjectSummary, QueryInfo, QueryPhoto,
     Request, ShelfRequest, TrainReport,

@@ -161,7 +161,7 @@ pub struct Entry {
 }
 
 impl Action {
-    pub const ALL: [Self; 182] = [
+    pub const ALL: [Self; 101] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,

@@ -52,7 +52,7 @@ fn answer(stage: &mut Staged, known_by: KindKnown) {
     ranking.shelf = Shelf { options, passing: 260, garment, ..Shelf::default() };
     let products = (0..12).map(|index| (fake::product(index).product, fake::product(index))).collect();
     let query = stage.query();
-    stage.tell(Event::Ranked { query, ranking: Arc::new(ranking), products: Arc::new(products) });
+    stage.tell(Event::ranked(query, Arc::new(ranking), Arc::new(products)));
 }
 
 fn with_skill(stage: &mut Staged, outfits: OutfitSkill) {

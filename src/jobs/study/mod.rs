@@ -127,7 +127,8 @@ impl Case {
         stop: &StopFlag,
         pace: Pace<'_>,
     ) -> Result<Vec<CellFeatures>, JobError> {
-        let batches = canvas.encode(&self.engine.encoder, (self.features.grid, self.kind.as_deref()), hidden, stop, pace)?;
+        let batches =
+            canvas.encode(&self.engine.encoder, (self.features.grid, self.kind.as_deref()), hidden, stop, pace)?;
         Ok(batches.into_iter().map(|batch| self.added.to(batch)).collect())
     }
 
