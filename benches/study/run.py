@@ -122,13 +122,17 @@ def tables(project):
         print(head + "".join(f" {title} |" for title, _ in columns))
         print("| --- " * (head.count("|") - 1 + len(columns)) + "|")
         for of, name, label, _, _ in rows():
-            found = [metrics(project, name, seed) for seed in SEEDS] if of == table else [None]
-            if None in found:
+            found = [metrics(project, name, seed) for seed in SEEDS] if of == table else []
+            found = [one for one in found if one is not None]
+            if not found:
                 continue
             cells = []
             for _, metric in columns:
-                mean, half = interval([one[metric] for one in found])
-                cells.append(f"{mean:.3f} ± {half:.3f}")
+                values = [one[metric] for one in found]
+                if len(values) == len(SEEDS):
+                    cells.append("{:.3f} ± {:.3f}".format(*interval(values)))
+                else:
+                    cells.append(f"{sum(values) / len(values):.3f} ({len(values)} of {len(SEEDS)} seeds)")
             print(f"| {label} | " + " | ".join(cells) + " |")
         print()
     print("```sh")
