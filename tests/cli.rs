@@ -368,7 +368,7 @@ fn a_bench_prints_a_median() {
 #[test]
 fn settings_of_a_recipe_are_changed_on_the_command_line_and_wrong_ones_refused() {
     let unknown = sentence(&seamline(&["train", "--set", "loss.tripled=1"]), 1);
-    assert!(unknown.ends_with("unknown setting loss.tripled; did you mean loss.triplet?"), "{unknown}");
+    assert!(unknown.ends_with("unknown setting loss.tripled; did you mean triplet?"), "{unknown}");
     let word = sentence(&seamline(&["train", "--set", "loss.mining=hardest", "--set", "seed=2"]), 1);
     assert!(word.contains("hardest"), "{word}");
     let no_value = sentence(&seamline(&["train", "--set", "seed"]), 2);
