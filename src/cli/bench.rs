@@ -12,6 +12,7 @@ use crate::nn::{self, Arch, BackboneConfig, Embedder, EmbedderConfig, Encoder, M
 use crate::ot::{self, Cells, Painted, PairSet, Starts};
 use crate::train::optimizer::{Optimizer, Rule};
 
+mod frames;
 mod layers;
 
 #[derive(clap::Args)]
@@ -36,9 +37,12 @@ pub struct Arguments {
     /// Products of the ranking that is scrolled
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     products: usize,
-    /// Frames to draw while it is scrolled
+    /// Frames to draw while it is scrolled, or cells to point at
     #[arg(long, value_name = "N", default_value_t = 1200)]
     frames: usize,
+    /// Cells a side of the photos of the match that is pointed at
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=14))]
+    cells: u16,
     /// Compare by the exact solver instead of Sinkhorn
     #[arg(long)]
     exact: bool,
@@ -72,6 +76,8 @@ enum What {
     Rerank,
     /// CPU time of the window's frames while a ranking of many products is scrolled, without a display
     Grid,
+    /// The same while cells of a match are pointed at, one after the other
+    Point,
     /// From a photo's file to the re-ranked result, with the model and index of a project
     Search,
 }
@@ -139,7 +145,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             let name = format!("comparing {} pairs of 7x7 cells in 128-D, {solver}", arguments.pairs);
             (name, "pair", arguments.pairs, None, rerank(arguments)?)
         }
-        What::Grid => return grid(arguments, output),
+        What::Grid => return frames::scrolled(arguments, output),
+        What::Point => return frames::pointed(arguments, output),
         What::Search => ("searching one photo".to_owned(), "query", 1, None, super::search::bench(arguments)?),
     };
     let each = |ms: f64| ms / parts as f64;
@@ -162,34 +169,6 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     output.line(format!(
         "{}: {:.3} ms a {} (median of {}; {:.3} to {:.3}{speed}; {})",
         answer.what, answer.median_ms, answer.unit, answer.runs, answer.min_ms, answer.max_ms, answer.device
-    ))
-}
-
-/// How many milliseconds of CPU a frame of the window takes over a large ranking.
-fn grid(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
-    if arguments.products == 0 || arguments.frames == 0 {
-        return Err(CliError::usage("products and frames must be at least 1"));
-    }
-    let scrolled = crate::app::bench::scroll(arguments.products, arguments.frames);
-    let mut times = scrolled.frame_ms;
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-    let (median, p99, max) = (at(0.5), at(0.99), at(1.0));
-    let over = times.iter().filter(|ms| **ms > 8.0).count();
-    let thumbnails_mb = scrolled.thumbnail_bytes >> 20;
-    if arguments.json {
-        return output.json(&serde_json::json!({
-            "what": "CPU of a frame while scrolling", "products": arguments.products, "results": scrolled.results,
-            "frames": times.len(), "median_ms": median, "p99_ms": p99, "max_ms": max, "over_8_ms": over,
-            "thumbnails_mb": thumbnails_mb, "photos_seen": scrolled.seen,
-        }));
-    }
-    output.line(format!(
-        "scrolling {} of {} products: {median:.2} ms of CPU a frame (median of {}; 99 % below {p99:.2}, most {max:.2}, \
-         {over} above 8), thumbnails at most {thumbnails_mb} MB",
-        scrolled.results,
-        arguments.products,
-        times.len()
     ))
 }
 

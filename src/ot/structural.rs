@@ -94,10 +94,21 @@ pub fn score_painted(
     painted: Painted<'_>,
     options: &MatchOptions,
 ) -> PairScore {
+    settle_pair(query, gallery, painted, options).1.score
+}
+
+/// One pair alone, with the workspace that holds its cosines and plan.
+fn settle_pair(
+    query: &Cells<'_>,
+    gallery: &Cells<'_>,
+    painted: Painted<'_>,
+    options: &MatchOptions,
+) -> (Workspace, Settled) {
     query.check();
     let mut workspace = Workspace::default();
     compare(&mut workspace, query, &Units::of(query), gallery);
-    settle(&mut workspace, painted, options, &[]).score
+    let settled = settle(&mut workspace, painted, options, &[]);
+    (workspace, settled)
 }
 
 /// Scores one pair and keeps all that is known about why.
@@ -118,11 +129,8 @@ pub fn explain_painted(
     painted: Painted<'_>,
     options: &MatchOptions,
 ) -> PairMatch {
-    query.check();
-    let mut workspace = Workspace::default();
-    compare(&mut workspace, query, &Units::of(query), gallery);
+    let (workspace, Settled { score, row_marginal, column_marginal }) = settle_pair(query, gallery, painted, options);
     let columns = gallery.grid.cells();
-    let Settled { score, row_marginal, column_marginal } = settle(&mut workspace, painted, options, &[]);
     PairMatch {
         plan: TransportPlan::new(query.grid, gallery.grid, unpadded(&workspace.kernel, columns)),
         similarity: unpadded(&workspace.cosines.pairs, columns),

@@ -15,11 +15,10 @@ use crate::jobs::{
 fn searched(window: &mut Window) -> (QueryId, PhotoId) {
     window.open(None);
     let query = window.search(1, QueryPhoto::Project(street(4)));
-    let photo = window.wait(|event| match event {
+    let photo = window.wait_unless_failed(|event| match event {
         Event::Ranked { ranking, .. } if ranking.stage == crate::domain::Stage::Structural => {
             Some(ranking.hits[0].photo.clone())
         }
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     (query, photo)
@@ -27,9 +26,8 @@ fn searched(window: &mut Window) -> (QueryId, PhotoId) {
 
 fn opened(window: &mut Window, path: &std::path::Path) -> Arc<EvidenceReport> {
     window.ask(Request::Study(StudyRequest::OpenEvidence { path: path.to_owned() }));
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Studied(StudyEvent::Evidence(report)) => Some(Arc::clone(report)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     })
 }
@@ -50,9 +48,8 @@ fn a_match_is_saved_with_its_decision_and_its_score_is_computed_again_from_the_p
     let path = machine.dir.path().join("match.seamline");
     let (at, path_asked) = (photo.clone(), path.clone());
     window.ask(Request::Study(StudyRequest::SaveEvidence { query, photo: at, options, path: path_asked }));
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Saved { path: saved } => (*saved == path).then_some(()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
 
@@ -108,9 +105,8 @@ fn evidence_of_another_grid_or_layer_is_encoded_again_in_the_same_way() {
         let path = machine.dir.path().join(format!("{:?}.seamline", options.layer));
         let save = StudyRequest::SaveEvidence { query, photo: photo.clone(), options, path: path.clone() };
         window.ask(Request::Study(save));
-        window.wait(|event| match event {
+        window.wait_unless_failed(|event| match event {
             Event::Saved { path: saved } => (*saved == path).then_some(()),
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         });
         let report = opened(&mut window, &path);
@@ -168,11 +164,10 @@ fn evidence_of_a_turned_photo_and_of_several_verifies_and_questions_about_them_a
     let best = |window: &mut Window, request: SearchRequest| {
         let query = request.query;
         window.ask(Request::Search(request));
-        window.wait(|event| match event {
+        window.wait_unless_failed(|event| match event {
             Event::Ranked { query: of, ranking, .. } if *of == query => {
                 (ranking.stage == crate::domain::Stage::Structural).then(|| ranking.hits[0].photo.clone())
             }
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     };
@@ -193,9 +188,8 @@ fn evidence_of_a_turned_photo_and_of_several_verifies_and_questions_about_them_a
     let recipe = Recipe { edit, liked: vec![shop(3)], disliked: vec![shop(5)] };
     let photo = best(&mut window, request(2, recipe, vec![QueryPhoto::Project(street(2))]));
     window.ask(save(2, &photo));
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Saved { .. } => Some(()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     let report = opened(&mut window, &path);
@@ -217,9 +211,8 @@ fn evidence_of_a_turned_photo_and_of_several_verifies_and_questions_about_them_a
     // Questions are answered too.
     let question = Question::IgnoreEach(PairSide::Query);
     window.ask(Request::Study(StudyRequest::Ask { query: QueryId(2), photo, options, question }));
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Studied(StudyEvent::Answered { .. }) => Some(()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
 }
@@ -240,9 +233,8 @@ fn evidence_of_painted_marginals_holds_the_paint_and_verifies_with_it() {
     let path = machine.dir.path().join("painted.seamline");
     let save = StudyRequest::SaveEvidence { query, photo: photo.clone(), options, path: path.clone() };
     window.ask(Request::Study(save));
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Saved { .. } => Some(()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     let report = opened(&mut window, &path);

@@ -61,13 +61,12 @@ fn a_search_answers_in_two_steps_and_other_knobs_in_one() {
     assert_eq!(Some(info.suggested_crops[0].1), row.bbox, "the main garment's box comes first");
 
     let mut stages = Vec::new();
-    let structural = window.wait(|event| match event {
+    let structural = window.wait_unless_failed(|event| match event {
         Event::Ranked { query: of, ranking, products, .. } if *of == query => {
             assert!(ranking.hits.iter().all(|hit| products.contains_key(&hit.product)));
             stages.push(ranking.stage);
             (ranking.stage == Stage::Structural).then(|| Arc::clone(ranking))
         }
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     assert_eq!(stages, [Stage::Global, Stage::Structural]);
@@ -123,9 +122,8 @@ fn another_crop_of_an_earlier_photo_needs_no_second_drop() {
     // One more byte after the picture: the same pixels, another file.
     fs::write(&outside, [&bytes[..], b"x"].concat()).unwrap();
     let first = window.search(1, QueryPhoto::File(outside.clone()));
-    let info = window.wait(|event| match event {
+    let info = window.wait_unless_failed(|event| match event {
         Event::QueryReady { query, photo } if *query == first => Some(Arc::clone(photo)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     assert_eq!((info.project_photo.clone(), info.crop), (None, CropRect::whole(info.width, info.height)));
@@ -142,9 +140,8 @@ fn another_crop_of_an_earlier_photo_needs_no_second_drop() {
         recipe: Recipe::default(),
         also: Vec::new(),
     }));
-    let info = window.wait(|event| match event {
+    let info = window.wait_unless_failed(|event| match event {
         Event::QueryReady { query: QueryId(2), photo } => Some(Arc::clone(photo)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     assert_eq!((info.crop, info.name.as_str()), (crop, "holiday.jpg"));
@@ -162,9 +159,8 @@ fn a_plan_comes_with_both_pictures_and_is_saved_by_the_hook() {
     });
     let options = MatchOptions { epsilon: 0.1, ..MatchOptions::default() };
     window.ask(Request::ShowPlan { query, photo: photo.clone(), options });
-    let plan = window.wait(|event| match event {
+    let plan = window.wait_unless_failed(|event| match event {
         Event::PlanReady { plan, .. } => Some(Arc::clone(plan)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     assert_eq!((&plan.hit.photo, plan.options), (&photo, options));
@@ -203,13 +199,12 @@ fn labels_are_saved_undone_and_redone_across_restarts() {
     window.ask(Request::Mark { query, mark: Mark::SameProduct(product.clone()) });
     window.ask(Request::Mark { query, mark: Mark::GalleryKind { photo: shop(1), name: "cape".to_owned() } });
     let mut project_photo = None;
-    let state = window.wait(|event| match event {
+    let state = window.wait_unless_failed(|event| match event {
         Event::QueryReady { photo, .. } => {
             project_photo = photo.project_photo.clone().or(project_photo.take());
             None
         }
         Event::LabelsChanged(state) => (state.corrections.len() == 2).then(|| Arc::clone(state)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     // The photo joined the project, and the window knows under which name.
@@ -310,9 +305,8 @@ fn vanished_photos_and_a_vanished_model_are_notes() {
     let mut window = machine.start();
     window.open(None);
     window.ask(Request::UseModel { checkpoint: chosen.clone() });
-    let summary = window.wait(|event| match event {
+    let summary = window.wait_unless_failed(|event| match event {
         Event::ProjectOpened(summary) => Some(Arc::clone(summary)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     assert_eq!((summary.model.name.as_str(), summary.models.len()), ("own", 2));
@@ -345,9 +339,8 @@ fn opening_the_open_project_again_keeps_it_writable() {
     let query = window.search(1, QueryPhoto::Project(street(0)));
     window.wait(|event| matches!(event, Event::Ranked { .. }).then_some(()));
     window.ask(Request::Mark { query, mark: Mark::Kind("cape".to_owned()) });
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::LabelsChanged(_) => Some(()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
 }

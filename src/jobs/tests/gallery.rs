@@ -50,9 +50,8 @@ fn listing(folder: &Path) -> Vec<PathBuf> {
 impl Window {
     /// The next state of the folder for which `wanted` holds.
     fn folder(&mut self, mut wanted: impl FnMut(&GalleryState) -> bool) -> Arc<GalleryState> {
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::Gallery(GalleryEvent::State(state)) if wanted(state) => Some(Arc::clone(state)),
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }
@@ -74,11 +73,10 @@ impl Window {
     }
 
     fn ranking(&mut self, query: QueryId) -> Arc<Ranking> {
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::Ranked { query: of, ranking, .. } if *of == query && ranking.stage == Stage::Structural => {
                 Some(Arc::clone(ranking))
             }
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }

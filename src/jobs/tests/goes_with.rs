@@ -18,9 +18,8 @@ use crate::project::Project;
 
 impl Window {
     fn ended(&mut self, query: QueryId) -> Arc<Ranking> {
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::Ranked { query: of, ranking, .. } if *of == query => ranking.is_last().then(|| Arc::clone(ranking)),
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }
@@ -32,6 +31,27 @@ impl Window {
         let options = MatchOptions { rerank: 6, ..MatchOptions::default() };
         self.ask(Request::Shelf(ShelfRequest::Arrange { query, options, shelf, limit: 16 }));
         self.ended(query)
+    }
+}
+
+/// A street photo of a product and its ranking, with the kinds of all products and the product's own.
+struct Searched {
+    window: Window,
+    kinds: BTreeMap<ProductId, String>,
+    query: QueryId,
+    same: Arc<Ranking>,
+    own: String,
+}
+
+impl Searched {
+    fn on(machine: &Machine) -> Self {
+        let mut window = machine.start();
+        window.open(None);
+        let kinds = kinds(machine);
+        let query = window.search(1, QueryPhoto::Project(street(2)));
+        let same = window.ended(query);
+        let own = kinds[&ProductId::new("p0002")].clone();
+        Self { window, kinds, query, same, own }
     }
 }
 
@@ -62,12 +82,7 @@ fn naive(index: &GalleryIndex, from: &[f32], fits: impl Fn(&ProductId) -> bool) 
 #[test]
 fn products_of_other_kinds_are_ranked_by_the_distance_of_global_vectors() {
     let machine = Machine::with_sample();
-    let mut window = machine.start();
-    window.open(None);
-    let kinds = kinds(&machine);
-    let query = window.search(1, QueryPhoto::Project(street(2)));
-    let same = window.ended(query);
-    let own = kinds[&ProductId::new("p0002")].clone();
+    let Searched { mut window, kinds, query, same, own } = Searched::on(&machine);
 
     // With a result as the garment the oracle is the index itself.
     let features = machine.sample().join("features").join(machine.model.to_string());
@@ -122,12 +137,7 @@ fn products_of_other_kinds_are_ranked_by_the_distance_of_global_vectors() {
 #[test]
 fn what_a_person_says_of_the_kind_counts_and_an_unknown_part_is_of_the_kind_of_what_looks_like_it() {
     let machine = Machine::with_sample();
-    let mut window = machine.start();
-    window.open(None);
-    let kinds = kinds(&machine);
-    let query = window.search(1, QueryPhoto::Project(street(2)));
-    let same = window.ended(query);
-    let own = kinds[&ProductId::new("p0002")].clone();
+    let Searched { mut window, kinds, query, same, own } = Searched::on(&machine);
     let other = kinds.values().find(|kind| **kind != own).unwrap().clone();
     window.ask(Request::Mark { query, mark: Mark::Kind(other.clone()) });
     window.wait(|event| matches!(event, Event::LabelsChanged(_)).then_some(()));

@@ -7,22 +7,20 @@ use crate::domain::{CellPaint, Grid, Layer, Marginals, MatchOptions, Paint, Phot
 use crate::jobs::{Backend, Event, PlanInfo, QueryPhoto, Request};
 
 fn ranked(window: &mut Window, query: QueryId, options: MatchOptions) -> Arc<Ranking> {
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Ranked { query: of, ranking, .. }
             if *of == query && ranking.stage == Stage::Structural && ranking.options == options =>
         {
             Some(Arc::clone(ranking))
         }
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     })
 }
 
 fn plan(window: &mut Window, query: QueryId, photo: &PhotoId, options: MatchOptions) -> Arc<PlanInfo> {
     window.ask(Request::ShowPlan { query, photo: photo.clone(), options });
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::PlanReady { query: of, plan, .. } if *of == query && plan.options == options => Some(Arc::clone(plan)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     })
 }

@@ -130,12 +130,19 @@ impl Window {
         }
     }
 
+    /// [`Self::wait`] where no failure may come before.
+    fn wait_unless_failed<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        self.wait(|event| match event {
+            Event::Failed(failure) => panic!("{failure:?}"),
+            _ => wanted(event),
+        })
+    }
+
     /// Opens a project and gives its summary.
     fn open(&mut self, path: Option<PathBuf>) -> Arc<ProjectSummary> {
         self.ask(Request::OpenProject { path });
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::ProjectOpened(summary) => Some(Arc::clone(summary)),
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }

@@ -20,16 +20,14 @@ fn request(query: u64, photo: QueryPhoto) -> SearchRequest {
 fn answer(window: &mut Window, request: SearchRequest) -> (Arc<QueryInfo>, Arc<Ranking>) {
     let query = request.query;
     window.ask(Request::Search(request));
-    let info = window.wait(|event| match event {
+    let info = window.wait_unless_failed(|event| match event {
         Event::QueryReady { query: of, photo } if *of == query => Some(Arc::clone(photo)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
-    let ranking = window.wait(|event| match event {
+    let ranking = window.wait_unless_failed(|event| match event {
         Event::Ranked { query: of, ranking, .. } if *of == query && ranking.stage == Stage::Structural => {
             Some(Arc::clone(ranking))
         }
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     (info, ranking)
@@ -70,9 +68,8 @@ fn a_turned_photo_is_searched_as_it_is_seen_and_labelled_as_it_is_filed() {
     let back = SearchRequest { recipe, ..request(4, QueryPhoto::Earlier(QueryId(1))) };
     answer(&mut window, back);
     window.ask(Request::Mark { query: QueryId(4), mark: Mark::SameProduct(ProductId::new("p0002")) });
-    let labels = window.wait(|event| match event {
+    let labels = window.wait_unless_failed(|event| match event {
         Event::LabelsChanged(labels) => Some(Arc::clone(labels)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     let Some(LabelValue::SameProduct { crop: Some(crop) }) = labels.corrections.first().map(|label| &label.value)

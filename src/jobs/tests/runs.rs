@@ -29,27 +29,24 @@ fn start(window: &mut Window, recipe: String) {
 }
 
 fn started(window: &mut Window) -> RunId {
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Training(TrainingEvent::Started { run }) => Some(run.clone()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     })
 }
 
 /// The end: whether it finished, and at which step.
 fn ended(window: &mut Window) -> (bool, usize, usize) {
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Training(TrainingEvent::Ended(end)) => Some((end.finished, end.step, end.steps)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     })
 }
 
 /// The next list of runs for which `fits` holds.
 fn runs(window: &mut Window, fits: impl Fn(&[RunSummary]) -> bool) -> Arc<Vec<RunSummary>> {
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Training(TrainingEvent::Runs(runs)) if fits(runs) => Some(Arc::clone(runs)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     })
 }
@@ -113,14 +110,12 @@ fn a_run_is_watched_to_its_end_and_its_best_checkpoint_searches() {
     // Until the new index is there, the present one answers.
     window.ask(Request::Training(TrainingRequest::Promote { run: run.run.clone(), step: last.step }));
     let query = window.search(1, QueryPhoto::Project(street(0)));
-    let before = window.wait(|event| match event {
+    let before = window.wait_unless_failed(|event| match event {
         Event::Ranked { query: of, ranking, .. } if *of == query => Some(ranking.checkpoint.clone()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
-    let promotion = window.wait(|event| match event {
+    let promotion = window.wait_unless_failed(|event| match event {
         Event::Training(TrainingEvent::Promoted(promotion)) => Some(Arc::clone(promotion)),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     let after = promotion.after.checkpoint.clone();
@@ -155,9 +150,8 @@ fn a_held_run_makes_no_step_and_a_stopped_one_goes_on_to_the_same_end() {
     window.search(1, QueryPhoto::Project(street(0)));
     window.wait(|event| matches!(event, Event::Ranked { .. }).then_some(()));
     window.ask(Request::Training(TrainingRequest::Promote { run: run.clone(), step: 0 }));
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Training(TrainingEvent::Promoted(_)) => Some(()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     let still = window.workers.activity().live.unwrap();

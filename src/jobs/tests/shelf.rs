@@ -30,35 +30,31 @@ impl Window {
     }
 
     fn rules(&mut self) -> Arc<Vec<Rule>> {
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::Shelf(ShelfEvent::Rules(rules)) => Some(Arc::clone(rules)),
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }
 
     fn past(&mut self, wanted: impl Fn(&[PastSearch]) -> bool) -> Arc<Vec<PastSearch>> {
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::Shelf(ShelfEvent::Past(past)) => wanted(past).then(|| Arc::clone(past)),
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }
 
     fn ranked(&mut self, query: QueryId) -> Arc<Ranking> {
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::Ranked { query: of, ranking, .. } if *of == query => {
                 (ranking.stage == Stage::Structural || ranking.options.rerank == 0).then(|| Arc::clone(ranking))
             }
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }
 
     fn again(&mut self) -> Arc<Again> {
-        self.wait(|event| match event {
+        self.wait_unless_failed(|event| match event {
             Event::Shelf(ShelfEvent::Again { again, .. }) => Some(Arc::clone(again)),
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         })
     }

@@ -324,11 +324,10 @@ fn faithfulness_hides_encodes_and_counts_and_can_be_stopped() {
 fn searched(window: &mut Window) -> (QueryId, Vec<PhotoId>) {
     window.open(None);
     let query = window.search(1, QueryPhoto::Project(street(4)));
-    let hits = window.wait(|event| match event {
+    let hits = window.wait_unless_failed(|event| match event {
         Event::Ranked { ranking, .. } if ranking.stage == crate::domain::Stage::Structural => {
             Some(ranking.hits.iter().map(|hit| hit.photo.clone()).collect::<Vec<_>>())
         }
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
     (query, hits)
@@ -353,12 +352,11 @@ fn the_backend_answers_each_question_about_a_match() {
     ];
     for question in questions {
         ask(&mut window, query, &hits[0], question.clone());
-        let answer = window.wait(|event| match event {
+        let answer = window.wait_unless_failed(|event| match event {
             Event::Studied(StudyEvent::Answered { query: of, photo, answer, .. }) => {
                 assert_eq!((of, photo), (&query, &hits[0]));
                 Some(answer.clone())
             }
-            Event::Failed(failure) => panic!("{failure:?}"),
             _ => None,
         });
         match (&question, answer) {
@@ -401,9 +399,8 @@ fn the_newest_question_wins_and_a_bad_one_is_one_sentence() {
     ask(&mut window, query, &hits[0], Question::Faithfulness);
     window.ask(Request::Study(StudyRequest::Stop));
     ask(&mut window, query, &hits[1], Question::IgnoreEach(PairSide::Gallery));
-    window.wait(|event| match event {
+    window.wait_unless_failed(|event| match event {
         Event::Studied(StudyEvent::Answered { photo, .. }) => (*photo == hits[1]).then_some(()),
-        Event::Failed(failure) => panic!("{failure:?}"),
         _ => None,
     });
 }
