@@ -21,7 +21,7 @@ impl Conv {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::conv2d(x, &self.weight, None, self.spec)
+        ops::conv2d(x, &self.weight.to_dtype(x.dtype())?, None, self.spec)
     }
 }
 
@@ -61,8 +61,8 @@ impl Gate {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let [w1, b1, w2, b2] = self.layers.each_ref().map(Var::as_tensor);
-        ops::squeeze_excite(x, [w1, b1, w2, b2])
+        let [w1, b1, w2, b2] = self.layers.each_ref().map(|layer| layer.to_dtype(x.dtype()));
+        ops::squeeze_excite(x, [&w1?, &b1?, &w2?, &b2?])
     }
 }
 

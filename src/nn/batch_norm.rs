@@ -62,7 +62,8 @@ impl BatchNorm {
             return self.by_running_statistics(x);
         }
         self.check_batch(x)?;
-        let (y, mean, var) = ops::batch_norm_train(x, &self.weight, &self.bias, EPSILON)?;
+        let (weight, bias) = self.affine(x)?;
+        let (y, mean, var) = ops::batch_norm_train(x, &weight, &bias, EPSILON)?;
         self.follow(&mean, &var)?;
         Ok(y)
     }
@@ -74,7 +75,8 @@ impl BatchNorm {
             return residual.map_or_else(|| ops::relu(&y), |residual| ops::add_relu(&y, residual));
         }
         self.check_batch(x)?;
-        let (y, mean, var) = ops::batch_norm_train_relu(x, &self.weight, &self.bias, EPSILON, residual)?;
+        let (weight, bias) = self.affine(x)?;
+        let (y, mean, var) = ops::batch_norm_train_relu(x, &weight, &bias, EPSILON, residual)?;
         self.follow(&mean, &var)?;
         Ok(y)
     }
@@ -85,7 +87,14 @@ impl BatchNorm {
 
     fn by_running_statistics(&self, x: &Tensor) -> Result<Tensor> {
         let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
-        ops::batch_norm_eval(x, &self.weight, &self.bias, &mean, &var, EPSILON)
+        let (weight, bias) = self.affine(x)?;
+        ops::batch_norm_eval(x, &weight, &bias, &mean, &var, EPSILON)
+    }
+
+    /// Scale and shift in the number type in which values like these are normalised.
+    fn affine(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let dtype = ops::wide(x.dtype());
+        Ok((self.weight.to_dtype(dtype)?, self.bias.to_dtype(dtype)?))
     }
 
     /// The unbiased variance divides by one less than the values a channel has.
@@ -100,7 +109,8 @@ impl BatchNorm {
     fn follow(&self, mean: &Tensor, var: &Tensor) -> Result<()> {
         for (running, batch) in [(&self.running_mean, mean), (&self.running_var, var)] {
             let kept = running.as_detached_tensor().affine(1.0 - MOMENTUM, 0.0)?;
-            running.set(&(kept + batch.detach().affine(MOMENTUM, 0.0)?)?)?;
+            let batch = batch.detach().to_dtype(running.dtype())?.affine(MOMENTUM, 0.0)?;
+            running.set(&(kept + batch)?)?;
         }
         Ok(())
     }

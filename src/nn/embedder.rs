@@ -87,6 +87,8 @@ pub struct Embedder {
     config: EmbedderConfig,
     backbone: Backbone,
     head: Head,
+    /// Number type of the backbone's maps; the variables' own unless said otherwise.
+    maps: DType,
     /// What the dropout of the next step depends on, besides the seed.
     step: AtomicU64,
 }
@@ -104,7 +106,8 @@ impl Embedder {
         }
         let backbone = Backbone::new(&mut params, BACKBONE, &config.backbone)?;
         let head = Head::new(&mut params, config)?;
-        Ok(Self { params, config: config.clone(), backbone, head, step: AtomicU64::new(0) })
+        let maps = params.dtype();
+        Ok(Self { params, config: config.clone(), backbone, head, maps, step: AtomicU64::new(0) })
     }
 
     /// Reads a checkpoint's folder, to go on training from it.
@@ -160,6 +163,18 @@ impl Embedder {
         self.head.freeze_norms(frozen);
     }
 
+    /// Computes the backbone in another number type than its variables have (Micikevicius et al. 2018): maps and the
+    /// weights that meet them are rounded to it, while variables, their gradients, statistics of 16-bit maps, the head and
+    /// all losses stay as they are.
+    pub fn compute_maps_in(&mut self, maps: DType) {
+        self.maps = maps;
+    }
+
+    /// Number type of the backbone's maps.
+    pub fn maps(&self) -> DType {
+        self.maps
+    }
+
     /// Says which step the next forward pass belongs to. Dropout depends on it and on the seed alone.
     pub fn at_step(&self, step: u64) {
         self.step.store(step, Ordering::Relaxed);
@@ -167,7 +182,7 @@ impl Embedder {
 
     /// The last map of the backbone, `[N, C, h, w]`, of images `[N, 3, H, W]`.
     pub fn features(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.backbone.features(x, mode)
+        self.backbone.features(&x.to_dtype(self.maps)?, mode)?.to_dtype(self.dtype())
     }
 
     /// Images `[N, 3, H, W]` to what the losses need.
@@ -187,7 +202,8 @@ impl Embedder {
 
     /// One piece of the backbone on what the piece before it gave; the first one takes images.
     pub fn piece(&self, piece: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.backbone.piece(piece, x, mode)
+        let map = self.backbone.piece(piece, &x.to_dtype(self.maps)?, mode)?;
+        if piece + 1 == self.pieces() { map.to_dtype(self.dtype()) } else { Ok(map) }
     }
 
     /// What the losses need, from the last map `[N, C, h, w]`.

@@ -23,6 +23,11 @@ mod resize;
 mod tests;
 mod update;
 
+/// Number type of statistics, scales and shifts of values of this one: sums of 8-bit mantissas need more.
+pub fn wide(values: candle_core::DType) -> candle_core::DType {
+    if values == candle_core::DType::BF16 { candle_core::DType::F32 } else { values }
+}
+
 pub use activation::{add_relu, relu};
 pub use conv::{ConvSpec, conv2d, conv2d_fused, conv2d_padded};
 pub use gate::{scale_channels, squeeze_excite};

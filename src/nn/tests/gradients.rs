@@ -78,6 +78,59 @@ fn gradients_equal_finite_differences() {
     slopes_agree(small(3), &["backbone.conv1.weight", "backbone.layer4.0.downsample.1.weight", "embedding.weight"], 32);
 }
 
+fn values(t: &Tensor) -> Vec<f64> {
+    t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Every gradient of a step, and the running statistics after it, as 64-bit numbers.
+pub fn step(embedder: &Embedder, x: &Tensor) -> Vec<(String, Vec<f64>)> {
+    let gradients = loss(embedder, x, Mode::Train).backward().unwrap();
+    let learnt = embedder.params.trainable().map(|(name, var)| {
+        let gradient = gradients.get(var.as_tensor()).unwrap_or_else(|| panic!("{name} has no gradient"));
+        assert_eq!(gradient.dtype(), embedder.dtype(), "{name}");
+        (name.to_owned(), values(gradient))
+    });
+    let moved = embedder.params.tensors().unwrap().into_iter().filter(|(name, _)| name.contains("running"));
+    learnt.chain(moved.map(|(name, t)| (name, values(&t)))).collect()
+}
+
+/// How far values are from others, as a share of these.
+pub fn apart(values: &[f64], from: &[f64]) -> f64 {
+    let off: Vec<f64> = values.iter().zip(from).map(|(a, b)| a - b).collect();
+    length(&off) / length(from).max(1e-12)
+}
+
+fn length(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+/// As with bf16 on a graphics card: maps in fewer digits than the variables have. Oracle: all in 64 bits.
+#[test]
+fn maps_of_fewer_digits_leave_variables_gradients_and_statistics_in_theirs() {
+    let narrow = |arch| EmbedderConfig::new(BackboneConfig { width: 4, ..BackboneConfig::new(arch) }, 6, 3);
+    for mut config in [small(3), narrow(Arch::SeResNet50), narrow(Arch::DenseNet121)] {
+        config.backbone.dtype = DType::F64;
+        let x = Tensor::from_vec(photos(4, 64), (4, 3, 64, 64), &Device::Cpu).unwrap().to_dtype(DType::F64).unwrap();
+        let network = || Embedder::new(&config, 7, &Device::Cpu).unwrap();
+        let wanted = step(&network(), &x);
+        let mut mixed = network();
+        mixed.compute_maps_in(DType::F32);
+        let map = mixed.features(&x, Mode::Eval).unwrap();
+        assert_eq!(map.dtype(), DType::F64, "the head takes what the variables are in");
+        let off = apart(&values(&map), &values(&network().features(&x, Mode::Eval).unwrap()));
+        assert!(off > 0.0 && off < 1e-5, "{off}: rounded, and no more");
+        // Piece by piece it is the same.
+        let pieces = (0..mixed.pieces()).fold(x.clone(), |y, piece| mixed.piece(piece, &y, Mode::Eval).unwrap());
+        assert_eq!(values(&pieces), values(&mixed.features(&x, Mode::Eval).unwrap()));
+        let longest = wanted.iter().map(|(_, exact)| length(exact)).fold(0.0, f64::max);
+        for ((name, rounded), (_, exact)) in step(&mixed, &x).iter().zip(&wanted) {
+            // Scales before another norm have next to no gradient: what is left of it there is rounding.
+            let off = apart(rounded, exact) * length(exact) / length(exact).max(1e-3 * longest);
+            assert!(off < 1e-2, "{:?}, {name}: {off}", config.backbone.arch);
+        }
+    }
+}
+
 #[test]
 fn running_statistics_move_in_training_only_and_not_when_frozen() {
     let mut embedder = Embedder::new(&small(3), 7, &Device::Cpu).unwrap();

@@ -1,6 +1,6 @@
 mod backbones;
 mod files;
-mod gradients;
+pub(super) mod gradients;
 mod heads;
 mod layers;
 mod parity;

@@ -30,7 +30,7 @@ use keys::{one_line, refuse_unknown};
 pub use data::DataSection;
 pub use loss::{Alike, LossSection};
 pub use model::ModelSection;
-pub use optimizer::{OptimizerKind, OptimizerSection};
+pub use optimizer::{MapPrecision, OptimizerKind, OptimizerSection};
 pub use outfits::OutfitsSection;
 pub use pretext::{PretextMethod, PretextSection};
 pub use run::{Chosen, Metric, RunSection};

@@ -16,6 +16,16 @@ pub enum OptimizerKind {
     Lars,
 }
 
+/// In what the backbone's maps are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MapPrecision {
+    #[default]
+    F32,
+    /// On CUDA only: half the memory and a graphics card's fast products.
+    Bf16,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerSection {
@@ -50,6 +60,9 @@ pub struct OptimizerSection {
     /// memory. Losses see the whole batch and gradients are those of the whole batch; only norms that are not frozen
     /// see a part at a time.
     pub accumulate: usize,
+    /// f32, or bf16 on CUDA: the number type of the backbone's maps. Weights, their gradients and moments, statistics of
+    /// norms, the head and the losses are in f32 in either.
+    pub precision: MapPrecision,
     /// Whether the backward pass computes each stage once more instead of keeping what the forward pass found: slower, by
     /// about one more forward pass, for less memory. Gradients are the same.
     pub recompute: bool,
@@ -73,6 +86,7 @@ impl Default for OptimizerSection {
             layer_decay: 1.0,
             freeze_norms: false,
             accumulate: 1,
+            precision: MapPrecision::F32,
             recompute: false,
         }
     }

@@ -11,7 +11,9 @@ pub fn copy_of(embedder: &Embedder) -> Result<Embedder> {
     let (config, params) = (embedder.config(), &embedder.params);
     let copy =
         Params::from_tensors(params.seed(), params.dtype(), params.device(), &config.specs(), params.tensors()?)?;
-    Embedder::with_params(config, copy)
+    let mut twin = Embedder::with_params(config, copy)?;
+    twin.compute_maps_in(embedder.maps());
+    Ok(twin)
 }
 
 /// Moves the follower's trainable values to `keep` of themselves and `1 - keep` of the leader's. Running statistics are

@@ -6,7 +6,7 @@ use super::runs::{everything, finish, stop_after, trainer};
 use super::wardrobe;
 use crate::data::{Dataset, dataset::Entry};
 use crate::domain::{PhotoDomain, PhotoId, ProductId, Split, StopFlag};
-use crate::train::config::{Chosen, Metric, OptimizerKind};
+use crate::train::config::{Chosen, MapPrecision, Metric, OptimizerKind};
 use crate::train::run_folder::{checkpoints, full_disk, read_checkpoint};
 use crate::train::schedule::Curve;
 use crate::train::{Start, TrainConfig, TrainEvent, record};
@@ -222,10 +222,16 @@ fn data_that_cannot_teach_are_one_sentence_before_the_first_step() {
         refused(&config, &dataset, &Start::Fresh),
         "optimizer.freeze_norms needs a model to start from, for the norms of a fresh network have no statistics yet"
     );
+    config.optimizer.freeze_norms = false;
+    config.optimizer.precision = MapPrecision::Bf16;
+    assert_eq!(
+        refused(&config, &dataset, &Start::Fresh),
+        "optimizer.precision = \"bf16\" needs a CUDA device; on the CPU say \"f32\""
+    );
     assert!(!dir.path().join("none").exists(), "nothing was begun");
 
     // A kind without a pair is no reason not to learn the others, but is said.
-    config.optimizer.freeze_norms = false;
+    config.optimizer.precision = MapPrecision::F32;
     config.schedule.epochs = 1;
     let mut lonely = dataset.clone();
     lonely.items.retain(|item| item.kind == 0 || item.domain == PhotoDomain::Shop);

@@ -11,7 +11,7 @@ use super::{RunInfo, Start, Trainer};
 use crate::data::Dataset;
 use crate::nn::{Embedder, Params};
 use crate::train::TrainError;
-use crate::train::config::TrainConfig;
+use crate::train::config::{MapPrecision, TrainConfig};
 use crate::train::criterion::Criterion;
 use crate::train::ema::Ema;
 use crate::train::inputs::{check_enough, check_measurable, on_device, strip, take_weights, training_items};
@@ -105,6 +105,7 @@ impl Trainer {
             }
         };
         embedder.freeze_norms(config.optimizer.freeze_norms);
+        embedder.compute_maps_in(map_type(config.optimizer.precision, device)?);
         let mut method = Method::new(&config, &dataset, &embedder, device)?;
         if let Some(learnt) = learnt {
             method.restore(&learnt)?;
@@ -139,5 +140,16 @@ impl Trainer {
             #[cfg(test)]
             room: usize::MAX,
         })
+    }
+}
+
+fn map_type(precision: MapPrecision, device: &Device) -> Result<DType, TrainError> {
+    match precision {
+        MapPrecision::F32 => Ok(DType::F32),
+        MapPrecision::Bf16 if device.is_cuda() => Ok(DType::BF16),
+        MapPrecision::Bf16 => {
+            let sentence = "optimizer.precision = \"bf16\" needs a CUDA device; on the CPU say \"f32\"";
+            Err(TrainError::Settings(sentence.to_owned()))
+        }
     }
 }

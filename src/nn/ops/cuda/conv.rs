@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::super::conv::{ConvSpec, Geometry};
+use super::super::wide;
 use super::cudnn::{Direction, convolve};
 use super::gpu::{self, Gpu};
 use super::plan::{self, Address, Channels};
@@ -146,7 +147,7 @@ impl Conv {
         if sizes.total() == 0 {
             return bias.zeros_like();
         }
-        let partial = gpu::empty(device, sizes.partial(1), gpu::wide(dy.dtype()))?;
+        let partial = gpu::empty(device, sizes.partial(1), wide(dy.dtype()))?;
         let sums = gpu::empty(device, bias.shape(), bias.dtype())?;
         let on = Gpu::new(device, gpu::number("conv2d", dy.dtype())?);
         plan::channel_sums(&on, sizes, gpu::address(dy)?, gpu::address(&partial)?, gpu::address(&sums)?)?;

@@ -24,11 +24,6 @@ pub fn number(op: &str, dtype: DType) -> Result<Number> {
     }
 }
 
-/// What is computed in, and what statistics and weights are kept in, where values are of that type.
-pub fn wide(dtype: DType) -> DType {
-    if dtype == DType::BF16 { DType::F32 } else { dtype }
-}
-
 /// The device of a tensor that is known to lie on one.
 pub fn device(tensor: &Tensor) -> Result<&CudaDevice> {
     match tensor.device() {

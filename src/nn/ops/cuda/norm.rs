@@ -3,6 +3,7 @@
 
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
+use super::super::wide;
 use super::gpu::{self, Gpu};
 use super::plan::{self, Address, Channels, NormGradients, NormParameters};
 
@@ -20,7 +21,7 @@ pub fn train(
         bail!("batch_norm_train: needs more than one value per channel, got the input {:?}", x.dims())
     }
     let x = x.contiguous()?;
-    let (device, dtype) = (gpu::device(&x)?, gpu::wide(x.dtype()));
+    let (device, dtype) = (gpu::device(&x)?, wide(x.dtype()));
     let per_channel = || gpu::empty(device, sizes.channels, dtype);
     let (mean, variance, unbiased) = (per_channel()?, per_channel()?, per_channel()?);
     let partial = gpu::empty(device, sizes.partial(2), dtype)?;
@@ -54,7 +55,7 @@ pub fn eval(
     let x = x.contiguous()?;
     let given = |what, t: &Tensor| -> Result<Tensor> {
         check_channels(&x, what, t, sizes.channels)?;
-        t.detach().to_dtype(gpu::wide(x.dtype()))?.contiguous()
+        t.detach().to_dtype(wide(x.dtype()))?.contiguous()
     };
     let (mean, variance) = (given("running mean", running_mean)?, given("running variance", running_var)?);
     let op = BatchNorm { sizes, epsilon, relu: false, fixed: true, mean, variance };
@@ -83,7 +84,7 @@ fn check_channels(x: &Tensor, what: &str, t: &Tensor, channels: usize) -> Result
 fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor, channels: usize) -> Result<Tensor> {
     check_channels(x, "weight", weight, channels)?;
     check_channels(x, "bias", bias, channels)?;
-    Tensor::stack(&[weight, bias], 0)?.to_dtype(gpu::wide(x.dtype()))?.contiguous()
+    Tensor::stack(&[weight, bias], 0)?.to_dtype(wide(x.dtype()))?.contiguous()
 }
 
 struct BatchNorm {

@@ -6,6 +6,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use super::super::allow_tf32;
 use crate::nn::ops::tests::bits;
 use crate::nn::ops::{self, ConvSpec, Update};
+use crate::nn::tests::gradients;
+use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig};
 
 fn gpu() -> Device {
     allow_tf32(false);
@@ -221,4 +223,31 @@ fn gpu_optimizer_steps_are_the_definition() {
     let together = ops::sum_of_squares(&[there(w.clone()), there(g.clone())]).unwrap();
     let alone = ops::sum_of_squares(&[w, g]).unwrap();
     assert!((together / alone - 1.0).abs() < 1e-12, "{together} is not {alone}");
+}
+
+/// Oracle: the same step with all maps in f32.
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_a_step_with_maps_in_bf16_has_nearly_the_gradients_of_f32() {
+    let device = gpu();
+    for arch in [Arch::ResNet18, Arch::SeResNet50, Arch::DenseNet121] {
+        let config = EmbedderConfig::new(BackboneConfig { width: 16, ..BackboneConfig::new(arch) }, 16, 3);
+        let x = Tensor::from_vec(gradients::photos(16, 96), (16, 3, 96, 96), &Device::Cpu).unwrap();
+        let x = x.to_device(&device).unwrap();
+        let network = || Embedder::new(&config, 7, &device).unwrap();
+        let wanted = gradients::step(&network(), &x);
+        let mut mixed = network();
+        mixed.compute_maps_in(DType::BF16);
+        let mut off: Vec<f64> = Vec::new();
+        for ((name, values), (_, exact)) in gradients::step(&mixed, &x).iter().zip(&wanted) {
+            assert!(values.iter().all(|v| v.is_finite()), "{arch:?}, {name}");
+            off.push(gradients::apart(values, exact));
+        }
+        off.sort_by(f64::total_cmp);
+        assert!(
+            off[off.len() / 2] < 0.1,
+            "{arch:?}: half of the gradients are off by more than {}",
+            off[off.len() / 2]
+        );
+    }
 }
