@@ -7,6 +7,7 @@ use crate::ui::command::{Action, Command};
 use crate::ui::inspect::Zoom;
 use crate::ui::layout::{Layout, Pane, Workspace};
 use crate::ui::state::{ProjectState, Query, Ribbons, Said, Tone};
+use crate::ui::study::WhatIf;
 
 impl App {
     pub(super) fn obey(&mut self, ctx: &egui::Context, command: Command) {
@@ -80,7 +81,8 @@ impl App {
             Action::ToggleGrid => self.prefs.view.grid ^= true,
             Action::SavePlan => self.ask_where_to_save(),
             Action::WhyAbove => self.show_study(ctx, Pane::Above),
-            Action::IgnoreRegion => self.show_study(ctx, Pane::Ignore),
+            Action::IgnoreRegion => self.ask_what_if(ctx, WhatIf::Ignore),
+            Action::SwapRegion => self.ask_what_if(ctx, WhatIf::Swap),
             Action::TestReason => self.test_reason(ctx),
             Action::StopStudy => self.stop_study(),
             Action::ClearRegion => self.clear_region(),

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::App;
-use crate::domain::{MatchOptions, PhotoId, QueryId, Region, SwapEdit};
+use crate::domain::{MatchOptions, PairSide, PhotoId, QueryId, Region, SwapEdit};
 use crate::jobs::{Dialog, EvidenceReport, Failure, Question, Request, StudyEvent, StudyRequest};
 use crate::render::PlanScene;
 use crate::ui::command::{Action, Command};
 use crate::ui::layout::{Pane, Workspace};
 use crate::ui::state::Plan;
-use crate::ui::study::{Evidence, StudyCommand, Subject};
+use crate::ui::study::{Evidence, StudyCommand, Subject, WhatIf};
 
 /// Whether a path names an evidence file.
 pub(super) fn is_evidence(path: &Path) -> bool {
@@ -39,7 +39,7 @@ pub(super) fn allowed_over_evidence(action: Action) -> bool {
 impl App {
     pub(super) fn obey_study(&mut self, ctx: &egui::Context, command: StudyCommand) {
         match command {
-            StudyCommand::Ignore(region) => self.ignore(region),
+            StudyCommand::Choose(region) => self.choose(region),
             StudyCommand::List(side) => self.session.study.listed = side,
             StudyCommand::CompareWith(photo) => {
                 self.session.study.other = Some(photo);
@@ -61,6 +61,28 @@ impl App {
         }
     }
 
+    /// Shows the pane for a region, with this question in it.
+    pub(super) fn ask_what_if(&mut self, ctx: &egui::Context, what_if: WhatIf) {
+        if self.session.query.is_some() {
+            self.turn_what_if(what_if);
+        }
+        self.show_study(ctx, Pane::Ignore);
+    }
+
+    fn turn_what_if(&mut self, what_if: WhatIf) {
+        if self.session.study.what_if == what_if {
+            return;
+        }
+        self.session.study.what_if = what_if;
+        self.drop_question(|question| {
+            matches!(question, Question::Ignore(_) | Question::IgnoreEach(_) | Question::Swap(_))
+        });
+        // What the street photo looks like is asked about, so only its cells are swapped.
+        if what_if == WhatIf::Swap && self.session.study.region.side == PairSide::Gallery {
+            self.choose(Region::new(PairSide::Query, []));
+        }
+    }
+
     pub(super) fn test_reason(&mut self, ctx: &egui::Context) {
         self.show_study(ctx, Pane::Test);
         if self.session.study.asked.as_ref() != Some(&Question::Faithfulness) {
@@ -79,16 +101,18 @@ impl App {
         }
     }
 
-    fn ignore(&mut self, region: Region) {
-        self.session.study.region = region.clone();
-        self.session.study.ignored = None;
-        self.session.study.listed = region.side;
-        self.drop_question(|question| matches!(question, Question::Ignore(_)));
+    fn choose(&mut self, region: Region) {
+        let study = &mut self.session.study;
+        study.listed = region.side;
+        study.region = region;
+        study.ignored = None;
+        study.swapped = None;
+        self.drop_question(|question| matches!(question, Question::Ignore(_) | Question::Swap(_)));
     }
 
     pub(super) fn clear_region(&mut self) {
         let side = self.session.study.region.side;
-        self.ignore(Region::new(side, []));
+        self.choose(Region::new(side, []));
     }
 
     /// A question that was changed is asked anew at the next look.
@@ -111,8 +135,8 @@ impl App {
             }
             SwapEdit::Epsilon { to } => self.obey(ctx, Command::SetOptions(MatchOptions { epsilon: to, ..options })),
             SwapEdit::WithoutCells { cells, .. } => {
-                self.ignore(Region::new(crate::domain::PairSide::Query, cells));
-                self.show_study(ctx, Pane::Ignore);
+                self.choose(Region::new(PairSide::Query, cells));
+                self.ask_what_if(ctx, WhatIf::Ignore);
             }
         }
     }
@@ -156,11 +180,17 @@ impl App {
             questions.extend(study.other.clone().or_else(next).map(|other| Question::Above { other }));
         }
         if self.session.layouts.of(Workspace::Explore).shows(Pane::Ignore) {
-            if !study.region.cells().is_empty() && study.of_region().is_none() {
-                questions.push(Question::Ignore(study.region.clone()));
-            }
-            if study.each_of(study.listed).is_none() {
-                questions.push(Question::IgnoreEach(study.listed));
+            let region = Some(&study.region).filter(|region| !region.cells().is_empty()).cloned();
+            match study.what_if {
+                WhatIf::Ignore => {
+                    questions.extend(region.filter(|_| study.ignored_region().is_none()).map(Question::Ignore));
+                    if study.each_of(study.listed).is_none() {
+                        questions.push(Question::IgnoreEach(study.listed));
+                    }
+                }
+                WhatIf::Swap => {
+                    questions.extend(region.filter(|_| study.swapped_region().is_none()).map(Question::Swap));
+                }
             }
         }
         // What failed, or was stopped, is not asked again by itself.

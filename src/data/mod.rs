@@ -29,7 +29,7 @@ pub use augment::{Augment, SampleKey};
 pub use dataset::{Dataset, Entry, Item};
 pub use decode::{decode_bytes, decode_file};
 pub use error::{DatasetError, DecodeError};
-pub use fit::{check_crop, letterbox, pixels, resize_exact, shrink, to_chw};
+pub use fit::{check_crop, letterbox, pixels, resize, resize_exact, shrink, to_chw};
 pub use ground::compared_part;
 pub use loader::{Batch, Loader, LoaderOptions, Worn};
 pub use outfits::OutfitSampler;

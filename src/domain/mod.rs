@@ -45,8 +45,8 @@ pub use recipe::{QueryEdit, Recipe};
 pub use search_log::{Again, LoggedHit, LoggedPhoto, LoggedSearch, PastSearch, SearchCard, SearchId};
 pub use shelf::{Effect, Fold, FoldOptions, FoldedAs, Rule, RuleId, Shelf, ShelfOptions, Subject, Touched};
 pub use study::{
-    Agreement, CellStandings, Counterfactual, Curves, Difference, Faithful, Faithfulness, PairSide, Region, Standing,
-    Swap, SwapEdit, Swaps,
+    Agreement, CellStandings, Counterfactual, Curves, Difference, Faithful, Faithfulness, PairSide, Region, RegionSwap,
+    Standing, Swap, SwapEdit, Swaps, TakenCell,
 };
 pub use tiles::{Shown, Tiles};
 pub use training::{

@@ -74,6 +74,13 @@ impl TransportPlan {
         &self.mass[query_cell * columns..(query_cell + 1) * columns]
     }
 
+    /// The gallery cell that most of one query cell's mass goes to, of equals the first; `None` where it sends none.
+    pub fn heaviest(&self, query_cell: usize) -> Option<usize> {
+        let row = self.row(query_cell);
+        let best = (0..row.len()).reduce(|best, cell| if row[cell] > row[best] { cell } else { best });
+        best.filter(|&cell| row[cell] > 0.0)
+    }
+
     /// Mass that leaves each query cell.
     pub fn row_sums(&self) -> Vec<f32> {
         (0..self.query.cells()).map(|q| self.row(q).iter().sum()).collect()

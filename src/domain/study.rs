@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Grid, PairMatch};
+use super::{Grid, PairMatch, SquarePicture};
 
 /// One of the two photos of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,14 +48,22 @@ impl Region {
         self.cells.binary_search(&cell).is_ok()
     }
 
+    /// One sentence where a photo of this grid has not all of these cells.
+    pub fn lies_in(&self, grid: Grid) -> Result<(), String> {
+        match self.cells.iter().find(|&&cell| cell >= grid.cells()) {
+            Some(cell) => {
+                let (photo, cells) = (self.side.name(), grid.cells());
+                Err(format!("the {photo} has {cells} cells, so there is no cell number {}", cell + 1))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// One sentence where a photo of this grid cannot do without these cells.
     pub fn check(&self, grid: Grid) -> Result<(), String> {
-        let photo = self.side.name();
-        if let Some(cell) = self.cells.iter().find(|&&cell| cell >= grid.cells()) {
-            return Err(format!("the {photo} has {} cells, so there is no cell number {}", grid.cells(), cell + 1));
-        }
+        self.lies_in(grid)?;
         if self.cells.len() == grid.cells() {
-            return Err(format!("with all cells of the {photo} ignored there is nothing left to compare"));
+            return Err(format!("with all cells of the {} ignored there is nothing left to compare", self.side.name()));
         }
         Ok(())
     }
@@ -71,12 +79,12 @@ pub struct Standing {
     pub rank: usize,
 }
 
-/// Whether the two answers to "what if this region were ignored?" say the same.
+/// Whether the two answers to "what if this region were ignored, or swapped?" say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
     Agree,
     /// The structural parts change in opposite directions, or by clearly different amounts: features of other cells
-    /// hold something of the hidden ones.
+    /// hold something of the changed ones.
     ContextLeaks,
     /// The structural parts agree, but the scores move in opposite directions, because of the global part.
     GlobalDecides,
@@ -88,16 +96,16 @@ impl Agreement {
     /// Changes of the score below this are too small to say anything.
     pub const FLOOR: f32 = 0.01;
 
-    /// Compares what the two kinds of ignoring change. The first kind cannot change the global part, so the structural
-    /// parts are held against each other, in units of the score.
-    pub fn of(before: &Standing, masked: &Standing, hidden: &Standing, structural_weight: f32) -> Self {
+    /// Compares what a change of the cells' features and the same change of their pixels do. Only the structural parts are
+    /// about cells, so these are held against each other, in units of the score.
+    pub fn of(before: &Standing, features: &Standing, pixels: &Standing, structural_weight: f32) -> Self {
         let change = |after: &Standing| structural_weight * (after.structural - before.structural);
-        let (first, second) = (change(masked), change(hidden));
+        let (first, second) = (change(features), change(pixels));
         let largest = first.abs().max(second.abs());
         if largest >= Self::FLOOR && (first - second).abs() > Self::SHARE * largest {
             return Self::ContextLeaks;
         }
-        let (first, second) = (masked.score - before.score, hidden.score - before.score);
+        let (first, second) = (features.score - before.score, pixels.score - before.score);
         if first * second < 0.0 && first.abs().min(second.abs()) >= Self::FLOOR {
             return Self::GlobalDecides;
         }
@@ -119,6 +127,37 @@ pub struct Counterfactual {
     /// That colour: the mean of the photo's searched part, sRGB.
     pub fill: [u8; 3],
     pub agreement: Agreement,
+}
+
+/// What a match would be worth if a region of the street photo looked like what the plan matches it with, answered twice
+/// (after Goyal et al., "Counterfactual Visual Explanations", ICML 2019: cells of one photo's feature map are replaced by
+/// cells of the other's).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionSwap {
+    /// Of the query.
+    pub region: Region,
+    /// What was swapped; a cell that sends no mass to the product stays as it is and is not here.
+    pub taken: Vec<TakenCell>,
+    /// How many photos the ranks are among.
+    pub candidates: usize,
+    pub before: Standing,
+    /// The cells' features are those of the product's cells, and the global part is pooled from what is there then.
+    pub features: Standing,
+    /// The cells' pixels are those of the product's cells and the photo is encoded again.
+    pub pixels: Standing,
+    /// The photo that was encoded again.
+    pub picture: SquarePicture,
+    pub agreement: Agreement,
+}
+
+/// A query cell that is replaced by a cell of the gallery photo.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TakenCell {
+    pub cell: usize,
+    /// The gallery cell that most of its mass goes to; of equals the first.
+    pub from: usize,
+    /// The part of its mass that goes there, above 0 and at most 1.
+    pub share: f32,
 }
 
 /// The masked answer for each cell of one photo.

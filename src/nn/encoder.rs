@@ -17,6 +17,7 @@ use super::plan::BackbonePlan;
 use super::regrid::Regrid;
 use crate::domain::{CheckpointId, Grid};
 
+mod exchange;
 mod frozen_head;
 mod layers;
 

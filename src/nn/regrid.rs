@@ -38,6 +38,34 @@ impl Regrid {
         }
         out
     }
+
+    /// What cells of the map become where cells of its grid are replaced by cells of another map's grid: row-major `[map
+    /// cells, cells of the other map]`, how much of the first is taken from the second; what is left of 1 stays.
+    ///
+    /// Each pair is a cell of this grid, each once, and the cell of the other grid that it is replaced by. A map cell is
+    /// replaced by its share in the grid's cells, and by what the other grid's cell is made of.
+    ///
+    /// # Panics
+    /// When a pair is not within the grids: a bug of the caller.
+    pub fn exchange(&self, other: &Self, pairs: &[(usize, usize)]) -> Vec<f32> {
+        let mut in_all = vec![0.0f32; self.from];
+        for weights in self.matrix.chunks_exact(self.from) {
+            in_all.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+        }
+        let mut shares = vec![0.0; self.from * other.from];
+        for &(cell, by) in pairs {
+            let weights = &self.matrix[cell * self.from..(cell + 1) * self.from];
+            let made_of = &other.matrix[by * other.from..(by + 1) * other.from];
+            for (map_cell, shares) in shares.chunks_exact_mut(other.from).enumerate() {
+                // Where no cell of the grid holds anything of this one, its weight is 0.
+                if weights[map_cell] > 0.0 {
+                    let share = weights[map_cell] / in_all[map_cell];
+                    shares.iter_mut().zip(made_of).for_each(|(sum, part)| *sum += share * part);
+                }
+            }
+        }
+        shares
+    }
 }
 
 /// `[to, from]`: how much of each place of the map is in each place of the grid, along one side.
@@ -102,6 +130,38 @@ mod tests {
         assert_eq!(out, [1.5, 2.5, 3.5]);
         let out = Regrid::new(Grid::new(2, 3), Grid::new(2, 1)).apply(&cells, 1);
         assert_eq!(out, [1.0, 4.0]);
+    }
+
+    #[test]
+    fn exchanged_cells_are_shares_of_the_other_map_s_and_the_rest_stays() {
+        let same = Regrid::new(Grid::new(2, 2), Grid::new(2, 2));
+        let mut wanted = vec![0.0; 16];
+        wanted[4 + 3] = 1.0;
+        assert_eq!(same.exchange(&same, &[(1, 3)]), wanted, "on the map's own grid one cell is one cell");
+        // 4 x 1 cells in two halves: the upper half becomes the mean of the other's lower half.
+        let halves = Regrid::new(Grid::new(4, 1), Grid::new(2, 1));
+        let shares = halves.exchange(&halves, &[(0, 1)]);
+        assert_eq!(shares[..8], [0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.5, 0.5]);
+        assert!(shares[8..].iter().all(|&share| share == 0.0));
+    }
+
+    /// Oracle: the whole is the sum of its parts, and all cells of a grid replaced leave nothing of the first map.
+    #[test]
+    fn every_cell_replaced_leaves_nothing_and_parts_add_up() {
+        for (from, to) in [(7, 7), (7, 3), (7, 5), (4, 14), (14, 3)] {
+            let regrid = Regrid::new(Grid::new(from, from), Grid::new(to, to));
+            let pairs: Vec<(usize, usize)> = (0..to * to).map(|cell| (cell, (cell * 5 + 2) % (to * to))).collect();
+            let all = regrid.exchange(&regrid, &pairs);
+            for row in all.chunks_exact(from * from) {
+                let taken: f32 = row.iter().sum();
+                // Points of a much smaller grid may step over a cell of the map, which then plays no part in it.
+                let skipped = from > 4 * to && taken == 0.0;
+                assert!(skipped || (taken - 1.0).abs() < 1e-5, "{from} to {to}: {taken}");
+            }
+            let (one, rest) = pairs.split_at(pairs.len() / 3);
+            let [one, rest] = [one, rest].map(|pairs| regrid.exchange(&regrid, pairs));
+            assert!(all.iter().zip(one.iter().zip(&rest)).all(|(all, (a, b))| (all - a - b).abs() < 1e-5));
+        }
     }
 
     #[test]

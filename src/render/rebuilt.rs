@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Grid, PairMatch, Pixels, SquarePicture};
+use crate::domain::{Grid, PairMatch, Pixels, SquarePicture, TransportPlan};
 
 use super::picture::{Level, levels, sample};
 
@@ -31,7 +31,7 @@ pub fn rebuilt(pair: &PairMatch, gallery: &SquarePicture, rebuild: Rebuild) -> P
     let mut rgba = vec![255; width * height * 4];
     let mut mixed = vec![0.0; patch[0] * patch[1] * 3];
     for q in 0..rows.cells() {
-        mix_into(&mut mixed, &weights(pair.plan.row(q), rebuild), &patches);
+        mix_into(&mut mixed, &weights(&pair.plan, q, rebuild), &patches);
         let (row, column) = rows.place(q);
         for y in 0..patch[1] {
             for x in 0..patch[0] {
@@ -51,16 +51,14 @@ fn patch_side(query: usize, gallery: usize) -> usize {
 }
 
 /// Gallery cells and their parts of a query cell; the parts sum to 1, or there are none.
-fn weights(row: &[f32], rebuild: Rebuild) -> Vec<(usize, f32)> {
+fn weights(plan: &TransportPlan, q: usize, rebuild: Rebuild) -> Vec<(usize, f32)> {
+    let row = plan.row(q);
     let total: f32 = row.iter().sum();
     if total <= 0.0 || !total.is_finite() {
         return Vec::new();
     }
     match rebuild {
-        Rebuild::Best => {
-            let best = (0..row.len()).fold(0, |best, g| if row[g] > row[best] { g } else { best });
-            vec![(best, 1.0)]
-        }
+        Rebuild::Best => plan.heaviest(q).map(|best| (best, 1.0)).into_iter().collect(),
         Rebuild::Mixture => {
             let mut kept: Vec<(usize, f32)> =
                 row.iter().map(|mass| mass / total).enumerate().filter(|(_, part)| *part >= LEAST_SHARE).collect();

@@ -104,6 +104,7 @@ pub enum Action {
     GoesWithResult,
     WhyAbove,
     IgnoreRegion,
+    SwapRegion,
     TestReason,
     StopStudy,
     ClearRegion,
@@ -161,7 +162,7 @@ pub struct Entry {
 }
 
 impl Action {
-    pub const ALL: [Self; 101] = [
+    pub const ALL: [Self; 102] = [
         Self::OpenPhoto,
         Self::Paste,
         Self::OpenProject,
@@ -210,6 +211,7 @@ impl Action {
         Self::GoesWithResult,
         Self::WhyAbove,
         Self::IgnoreRegion,
+        Self::SwapRegion,
         Self::TestReason,
         Self::StopStudy,
         Self::ClearRegion,
@@ -285,6 +287,7 @@ impl Action {
                 | Self::SavePlan
                 | Self::WhyAbove
                 | Self::IgnoreRegion
+                | Self::SwapRegion
                 | Self::TestReason
                 | Self::SaveEvidence
                 | Self::Query(QueryAction::Like | QueryAction::Dislike)

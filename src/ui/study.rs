@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use super::state::Plan;
 use crate::domain::{
-    CellStandings, Counterfactual, Faithful, Faithfulness, MatchOptions, PairSide, PhotoId, QueryId, Region, SwapEdit,
+    CellStandings, Counterfactual, Faithful, Faithfulness, MatchOptions, PairSide, PhotoId, QueryId, Region,
+    RegionSwap, SwapEdit,
 };
 use crate::jobs::types::{Answer, Comparison, EvidenceReport, Failure, Question};
 
 /// What a panel asks `app` to do about questions and evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StudyCommand {
-    /// Ignore these cells; none of them asks for nothing.
-    Ignore(Region),
+    /// Ask what if about these cells; none of them asks for nothing.
+    Choose(Region),
     /// List the cells of this photo one by one.
     List(PairSide),
     /// Compare the shown match with this one.
@@ -23,6 +24,15 @@ pub enum StudyCommand {
     Apply(SwapEdit),
     OpenEvidence(PathBuf),
     CloseEvidence,
+}
+
+/// What is to be done with the chosen cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhatIf {
+    #[default]
+    Ignore,
+    /// Each looks like what of the product it is matched with.
+    Swap,
 }
 
 /// Of which match answers are.
@@ -43,13 +53,16 @@ pub struct Evidence {
 /// Questions and answers about the shown match. All answers are of `subject`.
 pub struct StudyState {
     pub subject: Option<Subject>,
-    /// The cells to ignore.
+    /// What is asked about the chosen cells.
+    pub what_if: WhatIf,
+    /// The chosen cells.
     pub region: Region,
     /// Which photo's cells are listed.
     pub listed: PairSide,
     /// The match to compare with; `None` is the next rank.
     pub other: Option<PhotoId>,
     pub ignored: Option<Arc<Counterfactual>>,
+    pub swapped: Option<Arc<RegionSwap>>,
     pub each: Vec<Arc<CellStandings>>,
     pub above: Option<Arc<Comparison>>,
     pub faithfulness: Option<Arc<Faithfulness>>,
@@ -66,10 +79,12 @@ impl Default for StudyState {
     fn default() -> Self {
         Self {
             subject: None,
+            what_if: WhatIf::default(),
             region: Region::new(PairSide::Query, []),
             listed: PairSide::Query,
             other: None,
             ignored: None,
+            swapped: None,
             each: Vec::new(),
             above: None,
             faithfulness: None,
@@ -97,6 +112,7 @@ impl StudyState {
         }
         self.subject = subject;
         self.ignored = None;
+        self.swapped = None;
         self.each.clear();
         self.above = None;
         self.faithfulness = None;
@@ -113,6 +129,7 @@ impl StudyState {
                 self.each.retain(|other| other.side != answer.side);
                 self.each.push(answer);
             }
+            Answer::Swap(answer) => self.swapped = Some(answer),
             Answer::Above(answer) => self.above = Some(answer),
             Answer::Faithfulness(answer) => self.faithfulness = Some(answer),
         }
@@ -122,9 +139,14 @@ impl StudyState {
         self.each.iter().find(|each| each.side == side)
     }
 
-    /// The answer about the chosen region, where it is of that region.
-    pub fn of_region(&self) -> Option<&Arc<Counterfactual>> {
+    /// The answer about the chosen region ignored, where it is of that region.
+    pub fn ignored_region(&self) -> Option<&Arc<Counterfactual>> {
         self.ignored.as_ref().filter(|answer| answer.region == self.region)
+    }
+
+    /// The same of the region swapped.
+    pub fn swapped_region(&self) -> Option<&Arc<RegionSwap>> {
+        self.swapped.as_ref().filter(|answer| answer.region == self.region)
     }
 
     /// One sentence to stand over the plan where it was tested and does not hold.

@@ -75,6 +75,8 @@ fn the_choice_lists_what_goes_with_the_garment_and_back() {
     assert!(stage.sees("Knit is left out, the garment's own kind"));
     assert!(stage.sees_part("was not taught what goes together"), "a model without measurements says so");
     assert!(stage.sees("Goes with: The photo's garment"));
+    assert!(stage.sees("What goes well is ordered by whole garments, so these knobs play no part in it"));
+    assert!(!stage.sees_part("hold for epsilon"));
     let asked = stage.asked_for();
     assert!(!asked.iter().any(|request| matches!(request, Request::ShowPlan { .. })), "no plan: {asked:?}");
     let session = stage.harness.state().session();

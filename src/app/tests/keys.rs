@@ -12,7 +12,7 @@ use crate::ui::command::Action;
 use crate::ui::desk::{Desk, Page};
 use crate::ui::keys::Keymap;
 
-fn palette(stage: &mut Staged, text: &str) {
+pub(super) fn palette(stage: &mut Staged, text: &str) {
     stage.press_with(Modifiers::COMMAND, Key::K);
     stage.harness.get_by_role_and_label(Role::TextInput, "Command").type_text(text);
     stage.harness.run();

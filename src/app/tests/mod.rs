@@ -21,3 +21,4 @@ mod results;
 mod shelf;
 mod study;
 mod training;
+mod what_if;

@@ -16,7 +16,7 @@ use crate::jobs::{
 };
 
 /// High enough that nothing of a pane has to be scrolled to.
-fn searched() -> Staged {
+pub(super) fn searched() -> Staged {
     let mut stage = Staged::with(Vec2::new(1440.0, 1700.0), egui::Theme::Light, false);
     stage.open();
     stage.search_through(60);
@@ -27,7 +27,7 @@ const STREET: &str = "Cells of the street photo to ignore";
 const PRODUCT: &str = "Cells of the product photo to ignore";
 
 /// What was asked about matches since the last time.
-fn studies(stage: &Staged) -> Vec<StudyRequest> {
+pub(super) fn studies(stage: &Staged) -> Vec<StudyRequest> {
     let asked = stage.asked().into_iter().filter_map(|request| match request {
         Request::Study(request) => Some(request),
         _ => None,
@@ -35,7 +35,7 @@ fn studies(stage: &Staged) -> Vec<StudyRequest> {
     asked.collect()
 }
 
-fn shown(stage: &Staged) -> PhotoId {
+pub(super) fn shown(stage: &Staged) -> PhotoId {
     stage.harness.state().session().query.as_ref().unwrap().selected.clone().unwrap()
 }
 
@@ -43,20 +43,20 @@ fn hit(stage: &Staged, place: usize) -> PhotoId {
     stage.harness.state().session().query.as_ref().unwrap().ranking.as_ref().unwrap().hits[place].photo.clone()
 }
 
-fn ask(stage: &Staged, question: Question) -> StudyRequest {
+pub(super) fn ask(stage: &Staged, question: Question) -> StudyRequest {
     StudyRequest::Ask { query: stage.query(), photo: shown(stage), options: stage.options(), question }
 }
 
-fn answer(stage: &mut Staged, answer: Answer) {
+pub(super) fn answer(stage: &mut Staged, answer: Answer) {
     let (query, photo, options) = (stage.query(), shown(stage), stage.options());
     stage.tell(Event::Studied(StudyEvent::Answered { query, photo, options, answer }));
 }
 
-fn rows(stage: &Staged) -> Vec<String> {
+pub(super) fn rows(stage: &Staged) -> Vec<String> {
     stage.harness.query_all_by_role(Role::Row).filter_map(|node| node.accesskit_node().label()).collect()
 }
 
-fn standing(score: f32, rank: usize) -> Standing {
+pub(super) fn standing(score: f32, rank: usize) -> Standing {
     Standing { score, global: 0.5, structural: score - 0.5, rank }
 }
 
@@ -204,7 +204,7 @@ fn the_smallest_edit_comes_first_and_can_be_made() {
     assert!(stage.sees_part("WITHOUT 2 CELLS OF THE STREET PHOTO"));
 }
 
-fn cell(stage: &Staged, board: &str, row: usize, column: usize) -> Pos2 {
+pub(super) fn cell(stage: &Staged, board: &str, row: usize, column: usize) -> Pos2 {
     let rect = stage.harness.get_by_label_contains(board).rect();
     rect.min + rect.size() * Vec2::new(column as f32 + 0.5, row as f32 + 0.5) / 7.0
 }
@@ -254,7 +254,7 @@ fn both_answers_stand_side_by_side_and_say_where_they_disagree() {
     stage.press(Key::I);
     answer(&mut stage, Answer::IgnoreEach(Arc::new(each(PairSide::Query))));
     let region = Region::new(PairSide::Query, [24]);
-    let choose = crate::ui::study::StudyCommand::Ignore(region.clone());
+    let choose = crate::ui::study::StudyCommand::Choose(region.clone());
     stage.obey(crate::ui::Command::Study(choose));
     answer(&mut stage, Answer::Ignore(Arc::new(ignored(region.clone(), Agreement::ContextLeaks))));
     let rows = rows(&stage);
@@ -267,7 +267,7 @@ fn both_answers_stand_side_by_side_and_say_where_they_disagree() {
     assert!(stage.sees_part("mean colour (#b0a094)") && stage.sees_part("50 % of the larger one"));
     answer(&mut stage, Answer::Ignore(Arc::new(ignored(region, Agreement::Agree))));
     assert!(!stage.sees_part("context leaks") && stage.sees("The answers agree"));
-    stage.click("Ignore nothing");
+    stage.click("Choose no cells");
     assert!(!stage.sees("The answers agree"));
 }
 

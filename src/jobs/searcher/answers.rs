@@ -252,11 +252,11 @@ impl SearchThread {
         let candidates = compared.map(|hit| hit.photo.clone()).collect();
         let other = match question {
             Question::Above { other } => Some(matched(&opened, other)?),
-            Question::Ignore(_) | Question::IgnoreEach(_) | Question::Faithfulness => None,
+            Question::Ignore(_) | Question::IgnoreEach(_) | Question::Swap(_) | Question::Faithfulness => None,
         };
         // Only a photo that is encoded again needs what else the query is made of.
         let added = match question {
-            Question::Ignore(_) | Question::Faithfulness => {
+            Question::Ignore(_) | Question::Swap(_) | Question::Faithfulness => {
                 search::added(&engine, &self.read_also(&kept)?, &kept.recipe, kept.kind().as_deref())?
             }
             Question::IgnoreEach(_) | Question::Above { .. } => Added::default(),

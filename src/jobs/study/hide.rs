@@ -1,4 +1,4 @@
-//! Photos with some of their cells filled with one colour, as the network takes them.
+//! Photos with some of their cells filled with one colour, or with cells of another photo, as the network takes them.
 
 use image::{Rgb, RgbImage};
 
@@ -45,18 +45,43 @@ impl Canvas {
     /// The photo without what lies under these cells; the padding around it stays as it is.
     pub fn without(&self, grid: Grid, hidden: impl Fn(usize) -> bool) -> RgbImage {
         let mut square = self.square.clone();
-        let side = square.width();
-        let edge = |part: usize, parts: usize| (part as u64 * u64::from(side) / parts as u64) as u32;
         let [left, top, right, bottom] = self.content;
         for cell in (0..grid.cells()).filter(|&cell| hidden(cell)) {
-            let (row, column) = grid.place(cell);
-            for y in edge(row, grid.rows).max(top)..edge(row + 1, grid.rows).min(bottom) {
-                for x in edge(column, grid.columns).max(left)..edge(column + 1, grid.columns).min(right) {
+            let [x0, y0, x1, y1] = self.cell(grid, cell);
+            for y in y0.max(top)..y1.min(bottom) {
+                for x in x0.max(left)..x1.min(right) {
                     square.put_pixel(x, y, Rgb(self.fill));
                 }
             }
         }
         square
+    }
+
+    /// The photo with cells of another in the place of some of its own, scaled to fit. Whole cells are swapped, padding and
+    /// all, for that is what the network sees there. `pairs`: a cell of `grid`, and the other photo's of `other_grid`.
+    pub fn with(&self, other: &Self, [grid, other_grid]: [Grid; 2], pairs: &[(usize, usize)]) -> RgbImage {
+        let mut square = self.square.clone();
+        for &(cell, from) in pairs {
+            let [left, top, right, bottom] = self.cell(grid, cell);
+            let [x0, y0, x1, y1] = other.cell(other_grid, from);
+            let patch = data::resize(&other.square, [x0, y0, x1 - x0, y1 - y0], right - left, bottom - top);
+            image::imageops::replace(&mut square, &patch, left.into(), top.into());
+        }
+        square
+    }
+
+    /// Left, top, right, bottom of a cell in pixels of the square.
+    fn cell(&self, grid: Grid, cell: usize) -> [u32; 4] {
+        let side = u64::from(self.square.width());
+        let edge = |part: usize, parts: usize| (part as u64 * side / parts as u64) as u32;
+        let (row, column) = grid.place(cell);
+        let (right, bottom) = (edge(column + 1, grid.columns), edge(row + 1, grid.rows));
+        [edge(column, grid.columns), edge(row, grid.rows), right, bottom]
+    }
+
+    /// As the network takes it, `[3, size, size]`.
+    pub fn image(&self) -> Vec<f32> {
+        chw(&self.square)
     }
 
     /// Encodes this photo once for each set of hidden cells, in their order; `kind` as whoever encoded it whole knew it.
@@ -68,22 +93,33 @@ impl Canvas {
         stop: &StopFlag,
         pace: Pace<'_>,
     ) -> Result<Vec<CellFeatures>, JobError> {
-        let size = encoder.input_size();
-        let each = 3 * size * size;
         let mut features = Vec::with_capacity(hidden.len().div_ceil(TOGETHER));
         let mut done = 0;
         for some in hidden.chunks(TOGETHER) {
             pace(done, hidden.len());
             go_on(stop)?;
-            let mut images = vec![0.0; some.len() * each];
-            for (image, hidden) in images.chunks_exact_mut(each).zip(some) {
-                data::to_chw(&self.without(grid, hidden), image);
-            }
-            let kinds = vec![kind.and_then(|kind| encoder.projection_of(kind)); some.len()];
-            features.push(index::on_grid(encoder.encode_as(&images, &kinds)?, grid));
+            let squares: Vec<RgbImage> = some.iter().map(|hidden| self.without(grid, hidden)).collect();
+            features.push(encode(encoder, &squares, (grid, kind))?);
             done += some.len();
         }
         pace(done, hidden.len());
         Ok(features)
     }
+}
+
+/// Encodes squares of the network's size; `kind` as whoever encoded the photo whole knew it.
+pub(super) fn encode(
+    encoder: &Encoder,
+    squares: &[RgbImage],
+    (grid, kind): (Grid, Option<&str>),
+) -> Result<CellFeatures, JobError> {
+    let images: Vec<f32> = squares.iter().flat_map(chw).collect();
+    let kinds = vec![kind.and_then(|kind| encoder.projection_of(kind)); squares.len()];
+    Ok(index::on_grid(encoder.encode_as(&images, &kinds)?, grid))
+}
+
+fn chw(square: &RgbImage) -> Vec<f32> {
+    let mut image = vec![0.0; square.as_raw().len()];
+    data::to_chw(square, &mut image);
+    image
 }

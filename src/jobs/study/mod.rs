@@ -1,10 +1,11 @@
-//! Questions about one match, answered step by step and without threads: what if a region were ignored, why does one
-//! photo stand above another, does the explanation point at what the model used?
+//! Questions about one match, answered step by step and without threads: what if a region were ignored, or looked like
+//! the product, why does one photo stand above another, does the explanation point at what the model used?
 
 mod above;
 mod faithful;
 mod hide;
 mod ignore;
+mod swap;
 mod worker;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use above::above;
 pub use faithful::faithfulness;
 pub use hide::Canvas;
 pub use ignore::{ignore, ignore_each};
+pub use swap::swap;
 pub(super) use worker::{StudyJob, StudyThread};
 
 use super::JobError;
@@ -94,6 +96,7 @@ pub fn answer(case: &Case, question: &Question, stop: &StopFlag, pace: Pace<'_>)
     Ok(match question {
         Question::Ignore(region) => Answer::Ignore(Arc::new(ignore(case, region, stop, pace)?)),
         Question::IgnoreEach(side) => Answer::IgnoreEach(Arc::new(ignore_each(case, *side, stop, pace)?)),
+        Question::Swap(region) => Answer::Swap(Arc::new(swap(case, region, stop, pace)?)),
         Question::Above { .. } => Answer::Above(Arc::new(above(case, stop)?)),
         Question::Faithfulness => Answer::Faithfulness(Arc::new(faithfulness(case, Default::default(), stop, pace)?)),
     })

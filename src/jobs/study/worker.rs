@@ -42,6 +42,7 @@ impl StudyThread {
                 shared.attempt(FailureOf::Study(query, photo.clone()), || {
                     let what = match question {
                         Question::Ignore(_) | Question::IgnoreEach(_) => "Ignoring cells",
+                        Question::Swap(_) => "Swapping cells",
                         Question::Above { .. } => "Comparing two matches",
                         Question::Faithfulness => "Hiding cells",
                     };

@@ -11,6 +11,7 @@ mod recipes;
 mod runs;
 mod shelf;
 mod studies;
+mod swapping;
 mod training;
 
 use std::path::{Path, PathBuf};

@@ -21,7 +21,7 @@ use crate::nn::CellFeatures;
 use crate::ot::Remaining;
 
 /// A case as the search thread makes it, for the best hit of a street photo.
-fn case(machine: &Machine, options: MatchOptions) -> Case {
+pub(super) fn case(machine: &Machine, options: MatchOptions) -> Case {
     let project = open::open_folder(&machine.sample()).unwrap();
     let stop = StopFlag::new();
     let device = candle_core::Device::Cpu;
@@ -55,7 +55,7 @@ fn case(machine: &Machine, options: MatchOptions) -> Case {
     }
 }
 
-fn options() -> MatchOptions {
+pub(super) fn options() -> MatchOptions {
     MatchOptions { rerank: 6, ..MatchOptions::default() }
 }
 
@@ -321,7 +321,7 @@ fn faithfulness_hides_encodes_and_counts_and_can_be_stopped() {
     assert!(matches!(ignore_each(&case, PairSide::Query, &stop, &|_, _| {}), Err(JobError::Stopped)));
 }
 
-fn searched(window: &mut Window) -> (QueryId, Vec<PhotoId>) {
+pub(super) fn searched(window: &mut Window) -> (QueryId, Vec<PhotoId>) {
     window.open(None);
     let query = window.search(1, QueryPhoto::Project(street(4)));
     let hits = window.wait_unless_failed(|event| match event {
@@ -333,7 +333,7 @@ fn searched(window: &mut Window) -> (QueryId, Vec<PhotoId>) {
     (query, hits)
 }
 
-fn ask(window: &mut Window, query: QueryId, photo: &PhotoId, question: Question) {
+pub(super) fn ask(window: &mut Window, query: QueryId, photo: &PhotoId, question: Question) {
     let (photo, options) = (photo.clone(), options());
     window.ask(Request::Study(StudyRequest::Ask { query, photo, options, question }));
 }

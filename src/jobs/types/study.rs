@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::evidence::EvidenceReport;
 use crate::domain::{
     CellStandings, Counterfactual, Difference, Faithfulness, MatchOptions, PairMatch, PairSide, PhotoId, ProductRecord,
-    QueryId, Region, SquarePicture, Swaps,
+    QueryId, Region, RegionSwap, SquarePicture, Swaps,
 };
 
 /// What can be asked about a match, and of evidence files.
@@ -28,6 +28,8 @@ pub enum Question {
     Ignore(Region),
     /// The same for each cell of a photo alone, with masked marginals.
     IgnoreEach(PairSide),
+    /// Would the match win if this region of the street photo looked like what it was matched with?
+    Swap(Region),
     /// Why does this photo stand above the other, or the other above it?
     Above { other: PhotoId },
     /// Do the contributions point at what the model used?
@@ -44,6 +46,7 @@ pub enum StudyEvent {
 pub enum Answer {
     Ignore(Arc<Counterfactual>),
     IgnoreEach(Arc<CellStandings>),
+    Swap(Arc<RegionSwap>),
     Above(Arc<Comparison>),
     Faithfulness(Arc<Faithfulness>),
 }

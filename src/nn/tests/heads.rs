@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::gradients::{loss, photos, slopes_agree, small};
 use crate::nn::{Embedder, EmbedderConfig, HeadConfig, Mode, ModelCard, Pooling};
 
-fn heads() -> [HeadConfig; 6] {
+pub(super) fn heads() -> [HeadConfig; 6] {
     let plain = HeadConfig::default;
     [
         HeadConfig { pooling: Pooling::AverageMax, ..plain() },
@@ -17,7 +17,7 @@ fn heads() -> [HeadConfig; 6] {
     ]
 }
 
-fn config(head: &HeadConfig) -> EmbedderConfig {
+pub(super) fn config(head: &HeadConfig) -> EmbedderConfig {
     EmbedderConfig { head: head.clone(), ..small(3) }
 }
 

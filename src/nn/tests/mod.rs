@@ -1,4 +1,5 @@
 mod backbones;
+mod exchange;
 mod files;
 pub(super) mod gradients;
 mod heads;

@@ -9,17 +9,17 @@ use crate::ot::{
 use super::support::{Photo, near, widen};
 
 /// Exact enough that the two iterations can be held against each other.
-fn tight(marginals: Marginals) -> MatchOptions {
+pub(super) fn tight(marginals: Marginals) -> MatchOptions {
     MatchOptions { marginals, tolerance: 1e-6, max_iterations: 5000, ..MatchOptions::default() }
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// Weights in proportion to the agreement of the kept cells; an ignored one weighs 0.
-fn weights(photo: &Photo, other: &Photo, ignored: &[usize], marginals: Marginals) -> Vec<f64> {
+pub(super) fn weights(photo: &Photo, other: &Photo, ignored: &[usize], marginals: Marginals) -> Vec<f64> {
     let cells = photo.cells.chunks_exact(photo.dim).enumerate();
     let raw: Vec<f64> = cells
         .map(|(cell, row)| match marginals {
@@ -33,7 +33,7 @@ fn weights(photo: &Photo, other: &Photo, ignored: &[usize], marginals: Marginals
 }
 
 /// The structural score by the log domain in 64 bits. Rows and columns of weight 0 are deleted, or kept.
-fn reference(query: &Photo, gallery: &Photo, a: &[f64], b: &[f64], delete: bool) -> f64 {
+pub(super) fn reference(query: &Photo, gallery: &Photo, a: &[f64], b: &[f64], delete: bool) -> f64 {
     let kept = |weights: &[f64]| (0..weights.len()).filter(|&i| !delete || weights[i] > 0.0).collect::<Vec<_>>();
     let (rows, columns) = (kept(a), kept(b));
     let row = |photo: &Photo, cell: usize| photo.cells[cell * photo.dim..(cell + 1) * photo.dim].to_vec();

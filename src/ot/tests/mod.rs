@@ -1,5 +1,6 @@
 mod bound;
 mod exact;
+mod exchanging;
 mod fast;
 mod golden;
 mod ignoring;

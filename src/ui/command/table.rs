@@ -371,6 +371,13 @@ impl Action {
                 Group::Plan,
                 const { &[key(Key::I)] },
             ),
+            Self::SwapRegion => entry(
+                "Swap a region…",
+                "See score and rank as if a part of the street photo looked like the shown product",
+                icon::FLIP,
+                Group::Plan,
+                const { &[shift(Key::I)] },
+            ),
             Self::TestReason => entry(
                 "Test this reason",
                 "Hide cells in the order of their contributions and at random, and compare how the score falls",
@@ -381,7 +388,7 @@ impl Action {
             Self::StopStudy => {
                 entry("Stop", "End what is being worked out about this match", icon::STOP, Group::Plan, &[])
             }
-            Self::ClearRegion => entry("Ignore nothing", "Take the chosen cells back", icon::UNDO, Group::Plan, &[]),
+            Self::ClearRegion => entry("Choose no cells", "Take the chosen cells back", icon::UNDO, Group::Plan, &[]),
             Self::SaveEvidence => entry(
                 "Save evidence…",
                 "Write photos, plan, settings and decision into one file that can be checked",

@@ -124,7 +124,7 @@ impl Pane {
             Self::Match => "Match",
             Self::Why => "Why",
             Self::Above => "Why above",
-            Self::Ignore => "Ignore",
+            Self::Ignore => "What if",
             Self::Test => "Test",
             Self::Epsilon => "Epsilon",
             Self::Run => "Run",

@@ -26,7 +26,7 @@ fn pane_ui(ui: &mut Ui, ctx: &Ctx<'_>, pane: Pane) {
         Pane::Match => pair::match_ui(ui, ctx),
         Pane::Why => why::why_pane_ui(ui, ctx),
         Pane::Above => padded_ui(ui, |ui| study::above::above_ui(ui, ctx)),
-        Pane::Ignore => padded_ui(ui, |ui| study::ignore::ignore_ui(ui, ctx)),
+        Pane::Ignore => padded_ui(ui, |ui| study::what_if::what_if_ui(ui, ctx)),
         Pane::Test => padded_ui(ui, |ui| study::test::test_ui(ui, ctx)),
         Pane::Epsilon => padded_ui(ui, |ui| epsilon::epsilon_ui(ui, ctx)),
         Pane::Run => scrolling_ui(ui, pane, |ui| train::run::run_ui(ui, ctx)),

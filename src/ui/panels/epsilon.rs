@@ -28,6 +28,10 @@ fn figure(epsilon: f32) -> String {
 pub fn epsilon_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     section_label(ui, ctx.tokens, "Epsilon");
     let options = ctx.session.options;
+    if ctx.session.goes_with() {
+        dim_label(ui, ctx.tokens, "What goes well is ordered by whole garments, so epsilon plays no part in it");
+        return;
+    }
     if !options.solver.uses_epsilon() {
         dim_label(ui, ctx.tokens, "The exact plan does not depend on epsilon");
         return;

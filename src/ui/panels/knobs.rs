@@ -206,6 +206,10 @@ fn plan_grid(ctx: &Ctx<'_>) -> Grid {
 /// How the last turn of a knob ended.
 pub fn status_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let Some(query) = ctx.session.query.as_ref() else { return };
+    if ctx.session.goes_with() {
+        dim_label(ui, ctx.tokens, "What goes well is ordered by whole garments, so these knobs play no part in it");
+        return;
+    }
     if let Some(plan) = &query.plan {
         let (pair, solver) = (&plan.info.pair, plan.info.options.solver);
         let steps = match solver {

@@ -1,36 +1,28 @@
 //! "Ignore a region…": two answers side by side, and what each cell alone is worth.
 
-use egui::{RichText, ScrollArea, Ui};
+use egui::{ScrollArea, Ui};
 
-use super::{
-    RowKind, change, flag_ui, hues_ui, largest, rank_change, row_ui, squares, state_ui, subject_plan, text_ui, tint,
-};
-use crate::domain::{Agreement, CellStandings, Counterfactual, PairSide, Region, Standing};
+use super::what_if::{COLUMNS, HEAD, agreement_ui, both_ui, choose, chosen_ui, dim_words, rule_words, standing_row};
+use super::{RowKind, change, hues_ui, largest, row_ui, squares, state_ui, text_ui, tint};
+use crate::domain::{CellStandings, Counterfactual, PairSide, Region};
 use crate::jobs::types::Question;
-use crate::ui::command::{Action, Command};
+use crate::ui::command::Command;
 use crate::ui::context::Ctx;
 use crate::ui::state::Plan;
 use crate::ui::study::StudyCommand;
-use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::button::{PushButton, sent};
+use crate::ui::tokens::{size, space};
 use crate::ui::widgets::cell_board::CellBoard;
 use crate::ui::widgets::segmented::segmented;
 use crate::ui::widgets::{dim_label, section_label};
 
-/// Right edges of the columns, as shares of the width.
-const COLUMNS: [f32; 4] = [0.48, 0.66, 0.82, 1.0];
-const HEAD: [&str; 4] = ["Score", "Change", "Rank", "Change"];
 const SIDES: [PairSide; 2] = [PairSide::Query, PairSide::Gallery];
 
-pub fn ignore_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
-    let Some(plan) = subject_plan(ui, ctx) else { return };
-    ScrollArea::vertical().id_salt("ignore").auto_shrink(false).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = space::XS + 2.0;
-        boards_ui(ui, ctx, plan);
-        answer_ui(ui, ctx);
-        ui.add_space(space::S);
-        list_ui(ui, ctx);
-    });
+pub(super) fn ignore_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+    text_ui(ui, ctx, "Would the match hold without a part of either photo?");
+    boards_ui(ui, ctx, plan);
+    answer_ui(ui, ctx);
+    ui.add_space(space::S);
+    list_ui(ui, ctx);
 }
 
 fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
@@ -67,22 +59,7 @@ fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
             pointed: None,
         };
         let used = board.show(ui, ctx, square);
-        let cells: Vec<usize> = if study.region.side == side { study.region.cells().to_vec() } else { Vec::new() };
-        let picked = match (used.drawn, used.toggled) {
-            // With Shift a rectangle is added to what is chosen.
-            (Some(drawn), _) if ui.input(|input| input.modifiers.shift) => {
-                Some(cells.into_iter().chain(drawn).collect::<Vec<_>>())
-            }
-            (Some(drawn), _) => Some(drawn),
-            (None, Some(cell)) if cells.contains(&cell) => {
-                Some(cells.into_iter().filter(|&other| other != cell).collect())
-            }
-            (None, Some(cell)) => Some(cells.into_iter().chain([cell]).collect()),
-            (None, None) => None,
-        };
-        if let Some(cells) = picked {
-            ctx.send(Command::Study(StudyCommand::Ignore(Region::new(side, cells))));
-        }
+        choose(ui, ctx, side, used);
     }
     let most = largest(study.each.iter().map(|each| most_of(each)));
     if most > 0.0 {
@@ -105,67 +82,26 @@ fn answer_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         dim_label(ui, ctx.tokens, "Draw a rectangle over a photo, or choose its cells, to ignore them");
         return;
     }
-    ui.horizontal(|ui| {
-        let count = crate::ui::figures::counted(study.region.cells().len(), "cell");
-        section_label(ui, ctx.tokens, &format!("Without {count} of the {}", study.region.side.name()));
-        let entry = Action::ClearRegion.entry();
-        sent(ui, ctx, Action::ClearRegion, PushButton::icon_only(entry.icon, entry.name));
-    });
+    chosen_ui(ui, ctx, "Without");
     state_ui(ui, ctx, |question| matches!(question, Question::Ignore(_)));
-    if let Some(answer) = study.of_region() {
-        both_ui(ui, ctx, answer);
+    if let Some(answer) = study.ignored_region() {
+        result_ui(ui, ctx, answer);
     }
 }
 
-fn both_ui(ui: &mut Ui, ctx: &Ctx<'_>, answer: &Counterfactual) {
-    ui.scope(|ui| {
-        ui.spacing_mut().item_spacing.y = 0.0;
-        row_ui(ui, ctx, "", HEAD.map(str::to_owned), COLUMNS, RowKind::Head);
-        standing_row(ui, ctx, "As it is", &answer.before, None, RowKind::Plain);
-        standing_row(ui, ctx, "Weights masked", &answer.masked, Some(&answer.before), RowKind::Plain);
-        standing_row(ui, ctx, "Pixels hidden", &answer.hidden, Some(&answer.before), RowKind::Plain);
-    });
-    match answer.agreement {
-        Agreement::Agree => dim_words(ui, ctx, "The answers agree"),
-        Agreement::ContextLeaks => flag_ui(ui, ctx, "The answers disagree: context leaks into these cells"),
-        Agreement::GlobalDecides => {
-            flag_ui(ui, ctx, "The scores move in opposite directions: the global part decides, not these cells");
-        }
-    }
+fn result_ui(ui: &mut Ui, ctx: &Ctx<'_>, answer: &Counterfactual) {
+    both_ui(ui, ctx, &answer.before, [("Weights masked", &answer.masked), ("Pixels hidden", &answer.hidden)]);
+    agreement_ui(ui, ctx, answer.agreement);
     let [r, g, b] = answer.fill;
     dim_words(
         ui,
         ctx,
         &format!(
             "Masked: these cells weigh nothing, features and global part stay. Hidden: their pixels take the photo’s \
-             mean colour (#{r:02x}{g:02x}{b:02x}) and the photo is encoded again. They disagree where their structural \
-             changes differ by more than {:.0} % of the larger one. Ranks are among {} photos",
-            100.0 * Agreement::SHARE,
-            answer.candidates
+             mean colour (#{r:02x}{g:02x}{b:02x}) and the photo is encoded again. {}",
+            rule_words(answer.candidates)
         ),
     );
-}
-
-fn dim_words(ui: &mut Ui, ctx: &Ctx<'_>, text: &str) {
-    let text = RichText::new(text).font(tokens::small()).color(ctx.tokens.dim);
-    ui.add(egui::Label::new(text).wrap());
-}
-
-fn standing_row(
-    ui: &mut Ui,
-    ctx: &Ctx<'_>,
-    name: &str,
-    standing: &Standing,
-    before: Option<&Standing>,
-    kind: RowKind,
-) -> egui::Response {
-    let figures = [
-        format!("{:.4}", standing.score),
-        before.map_or_else(String::new, |before| change(standing.score, before.score)),
-        format!("{}", standing.rank),
-        before.map_or_else(String::new, |before| rank_change(before.rank, standing.rank)),
-    ];
-    row_ui(ui, ctx, name, figures, COLUMNS, kind)
 }
 
 /// Score and rank if each cell alone were ignored.
@@ -194,19 +130,15 @@ fn list_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
             |ui, rows| {
                 for &cell in &order[rows] {
                     let name = each.grid.name(cell);
-                    let row = standing_row(ui, ctx, &name, &each.cells[cell], Some(&each.before), RowKind::Plain);
+                    let row = standing_row(ui, ctx, &name, &each.cells[cell], Some(&each.before));
                     if row.on_hover_text("Ignore this cell").clicked() {
                         let region = Region::new(each.side, [cell]);
-                        ctx.send(Command::Study(StudyCommand::Ignore(region)));
+                        ctx.send(Command::Study(StudyCommand::Choose(region)));
                     }
                 }
             },
         );
     });
-    text_ui_small(ui, ctx, each);
-}
-
-fn text_ui_small(ui: &mut Ui, ctx: &Ctx<'_>, each: &CellStandings) {
     let holds = each.cells.iter().filter(|standing| standing.rank == each.before.rank).count();
     text_ui(
         ui,

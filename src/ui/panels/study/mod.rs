@@ -3,7 +3,9 @@
 
 pub mod above;
 pub mod ignore;
+pub mod swap;
 pub mod test;
+pub mod what_if;
 
 use egui::{Align2, Color32, Pos2, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 

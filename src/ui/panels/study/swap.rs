@@ -1,0 +1,169 @@
+//! "Swap a region…": what if a part of the street photo looked like the product? Two answers, and the picture that was
+//! asked about.
+
+use egui::{Rect, ScrollArea, Sense, Ui, Vec2};
+
+use super::what_if::{agreement_ui, both_ui, choose, chosen_ui, dim_words, rule_words};
+use super::{RowKind, TINT, row_ui, squares, state_ui, text_ui};
+use crate::domain::{PairSide, RegionSwap, Standing};
+use crate::jobs::types::Question;
+use crate::ui::context::Ctx;
+use crate::ui::state::Plan;
+use crate::ui::tokens::{size, space};
+use crate::ui::widgets::cell_board::{CellBoard, Tint};
+use crate::ui::widgets::dim_label;
+
+/// Right edges of the columns: where a cell is taken from, how much of its mass goes there, how alike the two are.
+const COLUMNS: [f32; 3] = [0.48, 0.74, 1.0];
+/// Side of the picture that was asked about, in points.
+const PICTURE: f32 = 168.0;
+
+pub(super) fn swap_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+    text_ui(ui, ctx, &format!("Would {} win if a part of the street photo looked like it?", plan.info.product.name));
+    boards_ui(ui, ctx, plan);
+    let study = &ctx.session.study;
+    if study.region.cells().is_empty() {
+        dim_label(ui, ctx.tokens, "Draw a rectangle over the street photo, or choose its cells, to swap them");
+        return;
+    }
+    chosen_ui(ui, ctx, "Swapped");
+    state_ui(ui, ctx, |question| matches!(question, Question::Swap(_)));
+    if let Some(answer) = study.swapped_region() {
+        result_ui(ui, ctx, plan, answer);
+    }
+}
+
+/// The street photo, whose cells are chosen, and the product photo, on which their matches are seen.
+fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+    let region = &ctx.session.study.region;
+    let masses = &plan.info.pair.plan;
+    let (query, gallery) = (masses.query(), masses.gallery());
+    let [left, right]: [Rect; 2] = squares(ui, 240.0);
+    let mut takers = vec![Vec::new(); gallery.cells()];
+    for &cell in region.cells().iter().filter(|&&cell| cell < query.cells()) {
+        if let Some(from) = masses.heaviest(cell) {
+            takers[from].push(query.name(cell));
+        }
+    }
+    // The same mark and colour on both photos.
+    let mark = Tint { color: ctx.tokens.accent.gamma_multiply(TINT), mark: "•" };
+    let chosen = |cell: usize| region.contains(cell).then_some(mark);
+    let street_words = |cell: usize| match masses.heaviest(cell) {
+        Some(from) => format!("{}, matched with {} of the product", query.name(cell), gallery.name(from)),
+        None => format!("{}, which sends no mass to the product", query.name(cell)),
+    };
+    let street = CellBoard {
+        name: "Cells of the street photo to swap",
+        picture: &plan.info.query_picture,
+        grid: query,
+        tint: &chosen,
+        chosen: &|_| false,
+        pickable: true,
+        words: &street_words,
+        pointed: None,
+    };
+    let used = street.show(ui, ctx, left);
+    let taken = |cell: usize| (!takers[cell].is_empty()).then_some(mark);
+    let product_words = |cell: usize| match takers[cell].as_slice() {
+        [] => gallery.name(cell),
+        takers => format!("{}, put in the place of {}", gallery.name(cell), takers.join(", ")),
+    };
+    let product = CellBoard {
+        name: "Matched cells of the product photo",
+        picture: &plan.info.gallery_picture,
+        grid: gallery,
+        tint: &taken,
+        chosen: &|_| false,
+        pickable: false,
+        words: &product_words,
+        pointed: used.pointed.and_then(|cell| masses.heaviest(cell)),
+    };
+    product.show(ui, ctx, right);
+    choose(ui, ctx, PairSide::Query, used);
+}
+
+fn result_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap) {
+    text_ui(ui, ctx, verdict_words(&answer.before, &answer.features, &answer.pixels));
+    both_ui(ui, ctx, &answer.before, [("Features swapped", &answer.features), ("Pixels swapped", &answer.pixels)]);
+    agreement_ui(ui, ctx, answer.agreement);
+    let left = answer.region.cells().len() - answer.taken.len();
+    if left > 0 {
+        let cells = if left == 1 { "1 cell sends".to_owned() } else { format!("{left} cells send") };
+        dim_words(ui, ctx, &format!("{cells} no mass to this product, so nothing takes the place there"));
+    }
+    ui.add_space(space::XS);
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = space::M;
+        picture_ui(ui, ctx, plan, answer);
+        ui.vertical(|ui| taken_ui(ui, ctx, plan, answer));
+    });
+    dim_words(
+        ui,
+        ctx,
+        &format!(
+            "Each cell takes the one of the product that most of its mass goes to. Features: the cells’ vectors are the \
+             product’s, and the global part is pooled from what is there then. Pixels: the cells’ pixels are the \
+             product’s, and the photo on the left is encoded again. {}",
+            rule_words(answer.candidates)
+        ),
+    );
+}
+
+/// Where the product stands then, in one sentence.
+pub fn verdict_words(before: &Standing, features: &Standing, pixels: &Standing) -> &'static str {
+    match (before.rank, features.rank, pixels.rank) {
+        (1, 1, 1) => "It is first as it is, and stays first by both answers",
+        (1, _, _) => "It is first as it is, and would not stay first",
+        (_, 1, 1) => "It would win by both answers: what keeps it back lies in this part",
+        (_, 1, _) => "It would win by its features only: with its pixels there it does not",
+        (_, _, 1) => "It would win by its pixels only: with its features there it does not",
+        _ => "It would not win: what keeps it back lies elsewhere",
+    }
+}
+
+/// The street photo as it was encoded again.
+fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap) {
+    let side = PICTURE.min(ui.available_width() * 0.45);
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
+    let (query, gallery) = (plan.info.pair.plan.query(), plan.info.pair.plan.gallery());
+    let words = |cell: usize| match answer.taken.iter().find(|taken| taken.cell == cell) {
+        Some(taken) => format!("{}, looks like {} of the product", query.name(cell), gallery.name(taken.from)),
+        None => format!("{}, as it is", query.name(cell)),
+    };
+    let board = CellBoard {
+        name: "Street photo with the product’s cells",
+        picture: &answer.picture,
+        grid: query,
+        tint: &|_| None,
+        chosen: &|_| false,
+        pickable: false,
+        words: &words,
+        pointed: None,
+    };
+    board.show(ui, ctx, rect);
+}
+
+/// Which cell of the product stands in each place.
+fn taken_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap) {
+    let pair = &plan.info.pair;
+    let (query, gallery) = (pair.plan.query(), pair.plan.gallery());
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let head = ["Taken from", "Of its mass", "Similarity"].map(str::to_owned);
+    row_ui(ui, ctx, "Cell", head, COLUMNS, RowKind::Head);
+    ScrollArea::vertical().id_salt("swapped cells").max_height(PICTURE - size::TABLE_ROW).show_rows(
+        ui,
+        size::TABLE_ROW,
+        answer.taken.len(),
+        |ui, rows| {
+            for taken in &answer.taken[rows] {
+                let similarity = pair.similarity.get(taken.cell * gallery.cells() + taken.from);
+                let figures = [
+                    gallery.name(taken.from),
+                    format!("{:.0} %", 100.0 * taken.share),
+                    similarity.map_or_else(String::new, |similarity| format!("{similarity:.3}")),
+                ];
+                row_ui(ui, ctx, &query.name(taken.cell), figures, COLUMNS, RowKind::Plain);
+            }
+        },
+    );
+}
