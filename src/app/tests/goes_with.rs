@@ -177,8 +177,9 @@ fn the_note_has_the_model_s_own_figures_and_failing_leaves_a_way_back() {
 fn pictures_of_what_goes_well_are_drawn_without_a_fault() {
     let Some(folder) = std::env::var_os("SEAMLINE_SHOTS").map(std::path::PathBuf::from) else { return };
     for (size, theme, name) in [
-        (egui::Vec2::new(1440.0, 900.0), egui::Theme::Light, "wide"),
-        (egui::Vec2::new(1100.0, 760.0), egui::Theme::Dark, "narrow"),
+        (egui::Vec2::new(1280.0, 800.0), egui::Theme::Light, "1280-light"),
+        (egui::Vec2::new(1280.0, 800.0), egui::Theme::Dark, "1280-dark"),
+        (egui::Vec2::new(2560.0, 1440.0), egui::Theme::Dark, "2560-dark"),
     ] {
         let mut stage = Staged::with(size, theme, true);
         stage.open();

@@ -234,5 +234,15 @@ fn pictures_of_the_questions_are_drawn_without_a_fault() {
         let told = swapped(&stage, &region, Agreement::ContextLeaks);
         answer(&mut stage, Answer::Swap(Arc::new(told)));
         shot(&mut stage, "swap");
+        stage.press(Key::A);
+        let photos = [fake::photo(2), fake::photo(0)];
+        answer(&mut stage, Answer::Above(Arc::new(super::study::comparison(photos))));
+        shot(&mut stage, "above");
+        stage.press(Key::T);
+        answer(&mut stage, Answer::Faithfulness(Arc::new(super::study::faithfulness(true))));
+        shot(&mut stage, "test");
+        let evidence = Arc::new(super::evidence::report(true));
+        stage.tell(Event::Studied(crate::jobs::StudyEvent::Evidence(evidence)));
+        shot(&mut stage, "evidence");
     }
 }

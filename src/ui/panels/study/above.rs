@@ -3,7 +3,7 @@
 
 use egui::{Popup, RichText, ScrollArea, Ui};
 
-use super::{RowKind, hues_ui, largest, next_rank, row_ui, squares, state_ui, subject_plan, text_ui, tint};
+use super::{RowKind, board_side, hues_ui, largest, next_rank, row_ui, squares, state_ui, subject_plan, text_ui, tint};
 use crate::domain::{Difference, Grid, PairMatch, Swap, SwapEdit};
 use crate::jobs::types::{Comparison, Contender, Question};
 use crate::ui::command::Command;
@@ -27,12 +27,13 @@ pub fn above_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         return;
     }
     let Some(query) = &ctx.session.query else { return };
+    let side = board_side(ui.available_height());
     ScrollArea::vertical().id_salt("why above").auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = space::XS + 2.0;
         choice_ui(ui, ctx, query);
         state_ui(ui, ctx, |question| matches!(question, Question::Above { .. }));
         if let Some(comparison) = &ctx.session.study.above {
-            comparison_ui(ui, ctx, comparison);
+            comparison_ui(ui, ctx, comparison, side);
         }
     });
 }
@@ -67,7 +68,7 @@ fn choice_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
     }
 }
 
-fn comparison_ui(ui: &mut Ui, ctx: &Ctx<'_>, comparison: &Comparison) {
+fn comparison_ui(ui: &mut Ui, ctx: &Ctx<'_>, comparison: &Comparison, side: f32) {
     let Comparison { above, below, difference, .. } = comparison;
     let gap = parts_of(difference);
     text_ui(
@@ -78,7 +79,7 @@ fn comparison_ui(ui: &mut Ui, ctx: &Ctx<'_>, comparison: &Comparison) {
             above.product.name, gap.total, below.product.name, above.rank, below.rank
         ),
     );
-    picture_ui(ui, ctx, comparison);
+    picture_ui(ui, ctx, comparison, side);
     let most = largest(difference.cells.iter().copied());
     let names = [above, below].map(|contender| contender.product.name.as_str());
     hues_ui(ui, ctx, &format!("{} gains", names[0]), &format!("{} gains", names[1]), most);
@@ -106,10 +107,10 @@ pub fn parts_of(difference: &Difference) -> GapParts {
 }
 
 /// The query tinted by who gains, and both product photos, on which the pointed cell's mass is seen.
-fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, comparison: &Comparison) {
+fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, comparison: &Comparison, side: f32) {
     let Some(plan) = ctx.session.query.as_ref().and_then(|query| query.plan.as_ref()) else { return };
     let Comparison { above, below, difference, .. } = comparison;
-    let [first, middle, last]: [egui::Rect; 3] = squares(ui, 200.0);
+    let [first, middle, last]: [egui::Rect; 3] = squares(ui, side);
     let most = largest(difference.cells.iter().copied());
     let grid = difference.query;
     let tints = |cell: usize| tint(ctx, difference.cells[cell], most);

@@ -17,18 +17,18 @@ use crate::ui::widgets::{dim_label, section_label};
 
 const SIDES: [PairSide; 2] = [PairSide::Query, PairSide::Gallery];
 
-pub(super) fn ignore_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+pub(super) fn ignore_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
     text_ui(ui, ctx, "Would the match hold without a part of either photo?");
-    boards_ui(ui, ctx, plan);
+    boards_ui(ui, ctx, plan, side);
     answer_ui(ui, ctx);
     ui.add_space(space::S);
     list_ui(ui, ctx);
 }
 
-fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
     let study = &ctx.session.study;
     let pair = &plan.info.pair.plan;
-    let places: [egui::Rect; 2] = squares(ui, 240.0);
+    let places: [egui::Rect; 2] = squares(ui, side);
     for (side, square) in SIDES.into_iter().zip(places) {
         let (name, picture, grid) = match side {
             PairSide::Query => ("Cells of the street photo to ignore", &plan.info.query_picture, pair.query()),

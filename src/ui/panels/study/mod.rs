@@ -40,8 +40,14 @@ pub fn entries_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
         // Where there is little room the keys are left to the tooltips, so that one row is enough.
         let keys = ui.available_width() >= ROW_WITH_KEYS;
         entry_ui(ui, ctx, Action::WhyAbove, &above, keys);
-        for action in [Action::IgnoreRegion, Action::TestReason, Action::SaveEvidence] {
+        for action in [Action::IgnoreRegion, Action::TestReason] {
             entry_ui(ui, ctx, action, action.entry().name, keys);
+        }
+        let save = Action::SaveEvidence.entry();
+        if keys {
+            entry_ui(ui, ctx, Action::SaveEvidence, save.name, true);
+        } else {
+            sent(ui, ctx, Action::SaveEvidence, PushButton::icon_only(save.icon, save.name));
         }
     });
 }
@@ -223,6 +229,11 @@ fn change(after: f32, before: f32) -> String {
 
 fn text_ui(ui: &mut Ui, ctx: &Ctx<'_>, text: &str) {
     ui.label(RichText::new(text).font(tokens::body()).color(ctx.tokens.text));
+}
+
+/// Side of a photo on which cells are looked at, in a pane of this height: what is said about it is to be seen too.
+fn board_side(room: f32) -> f32 {
+    (0.42 * room).clamp(150.0, 340.0)
 }
 
 /// Squares side by side, as large as the width and this height allow.

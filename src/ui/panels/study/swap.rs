@@ -4,7 +4,7 @@
 use egui::{Rect, ScrollArea, Sense, Ui, Vec2};
 
 use super::what_if::{agreement_ui, both_ui, choose, chosen_ui, dim_words, rule_words};
-use super::{RowKind, TINT, row_ui, squares, state_ui, text_ui};
+use super::{RowKind, row_ui, squares, state_ui, text_ui};
 use crate::domain::{PairSide, RegionSwap, Standing};
 use crate::jobs::types::Question;
 use crate::ui::context::Ctx;
@@ -15,12 +15,14 @@ use crate::ui::widgets::dim_label;
 
 /// Right edges of the columns: where a cell is taken from, how much of its mass goes there, how alike the two are.
 const COLUMNS: [f32; 3] = [0.48, 0.74, 1.0];
+/// How strongly a chosen cell is tinted: the photo beneath is what the question is about.
+const MARKED_TINT: f32 = 0.42;
 /// Side of the picture that was asked about, in points.
 const PICTURE: f32 = 168.0;
 
-pub(super) fn swap_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+pub(super) fn swap_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
     text_ui(ui, ctx, &format!("Would {} win if a part of the street photo looked like it?", plan.info.product.name));
-    boards_ui(ui, ctx, plan);
+    boards_ui(ui, ctx, plan, side);
     let study = &ctx.session.study;
     if study.region.cells().is_empty() {
         dim_label(ui, ctx.tokens, "Draw a rectangle over the street photo, or choose its cells, to swap them");
@@ -34,11 +36,11 @@ pub(super) fn swap_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
 }
 
 /// The street photo, whose cells are chosen, and the product photo, on which their matches are seen.
-fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
+fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
     let region = &ctx.session.study.region;
     let masses = &plan.info.pair.plan;
     let (query, gallery) = (masses.query(), masses.gallery());
-    let [left, right]: [Rect; 2] = squares(ui, 240.0);
+    let [left, right]: [Rect; 2] = squares(ui, side);
     let mut takers = vec![Vec::new(); gallery.cells()];
     for &cell in region.cells().iter().filter(|&&cell| cell < query.cells()) {
         if let Some(from) = masses.heaviest(cell) {
@@ -46,7 +48,7 @@ fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan) {
         }
     }
     // The same mark and colour on both photos.
-    let mark = Tint { color: ctx.tokens.accent.gamma_multiply(TINT), mark: "•" };
+    let mark = Tint { color: ctx.tokens.accent.gamma_multiply(MARKED_TINT), mark: "•" };
     let chosen = |cell: usize| region.contains(cell).then_some(mark);
     let street_words = |cell: usize| match masses.heaviest(cell) {
         Some(from) => format!("{}, matched with {} of the product", query.name(cell), gallery.name(from)),

@@ -3,7 +3,7 @@
 
 use egui::{RichText, ScrollArea, Ui};
 
-use super::{RowKind, change, flag_ui, ignore, rank_change, row_ui, subject_plan, swap};
+use super::{RowKind, board_side, change, flag_ui, ignore, rank_change, row_ui, subject_plan, swap};
 use crate::domain::{Agreement, PairSide, Region, Standing};
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
@@ -21,12 +21,13 @@ pub(super) const HEAD: [&str; 4] = ["Score", "Change", "Rank", "Change"];
 
 pub fn what_if_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let Some(plan) = subject_plan(ui, ctx) else { return };
+    let side = board_side(ui.available_height());
     ScrollArea::vertical().id_salt("what if").auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = space::XS + 2.0;
         switch_ui(ui, ctx);
         match ctx.session.study.what_if {
-            WhatIf::Ignore => ignore::ignore_ui(ui, ctx, plan),
-            WhatIf::Swap => swap::swap_ui(ui, ctx, plan),
+            WhatIf::Ignore => ignore::ignore_ui(ui, ctx, plan, side),
+            WhatIf::Swap => swap::swap_ui(ui, ctx, plan, side),
         }
     });
 }
