@@ -64,6 +64,7 @@ fn a_rectangle_is_swapped_by_mouse_and_the_answer_says_would_it_win() {
     assert_eq!(studies(&stage), [ask(&stage, Question::Swap(region.clone()))]);
     // What is swapped is seen before it is answered.
     assert!(stage.sees_part("SWAPPED 6 CELLS OF THE STREET PHOTO"));
+    assert!(stage.sees("Both together, once it is answered"));
     let studying = Some(Progress { what: "Swapping cells", done: 1, total: 2 });
     stage.doing(Activity { studying, ..Activity::default() });
     assert!(stage.sees("Swapping cells, 1 of 2"));

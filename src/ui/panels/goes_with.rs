@@ -143,12 +143,9 @@ pub fn distance_words(hit: &Hit) -> String {
 
 /// The garment beside the chosen product; there is no plan between them.
 pub fn pair_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit, layout: Squares) {
-    for square in [layout.query, layout.gallery] {
-        ui.painter().rect_filled(square, radius::TILE, ctx.tokens.photo);
-    }
     match &ctx.session.shelf.options.goal {
         Goal::GoesWith { of: Some(photo) } => photo_ui(ui, ctx, photo, layout.query),
-        _ => crop_ui(ui, query, layout.query),
+        _ => crop_ui(ui, ctx, query, layout.query),
     }
     photo_ui(ui, ctx, &hit.photo, layout.gallery);
     described(ui, layout.query, "garment", egui::Role::Image, "The garment");
@@ -159,19 +156,21 @@ pub fn pair_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query, hit: &Hit, layout: Squ
 }
 
 fn photo_ui(ui: &Ui, ctx: &Ctx<'_>, photo: &PhotoId, square: Rect) {
+    ui.painter().rect_filled(square, radius::TILE, ctx.tokens.photo);
     if let Thumb::Ready(texture) = ctx.thumbs.get(photo, square.width() * ui.pixels_per_point()) {
         let inside = fitted(texture.size_vec2(), square.shrink(space::XS));
         picture(ui.painter(), inside, radius::CONTROL, texture.id());
     }
 }
 
-/// The searched part of the photo.
-fn crop_ui(ui: &Ui, query: &Query, square: Rect) {
+/// The searched part of the photo, as large as beside a plan.
+fn crop_ui(ui: &Ui, ctx: &Ctx<'_>, query: &Query, square: Rect) {
+    ui.painter().rect_filled(square, radius::TILE, ctx.tokens.chip);
     let (Some(info), Some(texture), Some(crop)) = (&query.info, &query.texture, query.shown_crop()) else { return };
     let (width, height) = (info.width as f32, info.height as f32);
     let part = Rect::from_min_size(egui::pos2(crop.x, crop.y), Vec2::new(crop.width, crop.height));
     let scale = Vec2::new(1.0 / width, 1.0 / height);
     let uv = Rect::from_min_max((part.min.to_vec2() * scale).to_pos2(), (part.max.to_vec2() * scale).to_pos2());
-    let inside = fitted(part.size(), square.shrink(space::XS));
-    ui.painter().image(texture.id(), inside, uv.intersect(whole_uv()), Color32::WHITE);
+    let shape = egui::epaint::RectShape::filled(fitted(part.size(), square), radius::TILE, Color32::WHITE);
+    ui.painter().add(shape.with_texture(texture.id(), uv.intersect(whole_uv())));
 }

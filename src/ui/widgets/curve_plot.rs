@@ -19,7 +19,7 @@ pub struct CurvePlot<'a> {
 /// Room for the figures of the axes.
 const LEFT: f32 = 34.0;
 const BELOW: f32 = 30.0;
-const ABOVE: f32 = 18.0;
+const ABOVE: f32 = 25.0;
 
 impl CurvePlot<'_> {
     /// As wide as `width`.

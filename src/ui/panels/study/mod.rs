@@ -47,7 +47,7 @@ pub fn entries_ui(ui: &mut Ui, ctx: &Ctx<'_>, query: &Query) {
         if keys {
             entry_ui(ui, ctx, Action::SaveEvidence, save.name, true);
         } else {
-            sent(ui, ctx, Action::SaveEvidence, PushButton::icon_only(save.icon, save.name));
+            sent(ui, ctx, Action::SaveEvidence, PushButton::new("Evidence…").name(save.name));
         }
     });
 }

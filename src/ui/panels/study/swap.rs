@@ -1,7 +1,7 @@
 //! "Swap a region…": what if a part of the street photo looked like the product? Two answers, and the picture that was
 //! asked about.
 
-use egui::{Rect, ScrollArea, Sense, Ui, Vec2};
+use egui::{Rect, ScrollArea, Ui, Vec2};
 
 use super::what_if::{agreement_ui, both_ui, choose, chosen_ui, dim_words, rule_words};
 use super::{RowKind, row_ui, squares, state_ui, text_ui};
@@ -9,7 +9,7 @@ use crate::domain::{PairSide, RegionSwap, Standing};
 use crate::jobs::types::Question;
 use crate::ui::context::Ctx;
 use crate::ui::state::Plan;
-use crate::ui::tokens::{size, space};
+use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::widgets::cell_board::{CellBoard, Tint};
 use crate::ui::widgets::dim_label;
 
@@ -17,8 +17,8 @@ use crate::ui::widgets::dim_label;
 const COLUMNS: [f32; 3] = [0.48, 0.74, 1.0];
 /// How strongly a chosen cell is tinted: the photo beneath is what the question is about.
 const MARKED_TINT: f32 = 0.42;
-/// Side of the picture that was asked about, in points.
-const PICTURE: f32 = 168.0;
+/// Swapped cells that are listed without scrolling.
+const LISTED: f32 = 8.0;
 
 pub(super) fn swap_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
     text_ui(ui, ctx, &format!("Would {} win if a part of the street photo looked like it?", plan.info.product.name));
@@ -35,12 +35,12 @@ pub(super) fn swap_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
     }
 }
 
-/// The street photo, whose cells are chosen, and the product photo, on which their matches are seen.
+/// The street photo, whose cells are chosen, the product photo, on which their matches are seen, and what both make.
 fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
     let region = &ctx.session.study.region;
     let masses = &plan.info.pair.plan;
     let (query, gallery) = (masses.query(), masses.gallery());
-    let [left, right]: [Rect; 2] = squares(ui, side);
+    let [left, middle, right]: [Rect; 3] = squares(ui, side);
     let mut takers = vec![Vec::new(); gallery.cells()];
     for &cell in region.cells().iter().filter(|&&cell| cell < query.cells()) {
         if let Some(from) = masses.heaviest(cell) {
@@ -80,7 +80,11 @@ fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
         words: &product_words,
         pointed: used.pointed.and_then(|cell| masses.heaviest(cell)),
     };
-    product.show(ui, ctx, right);
+    product.show(ui, ctx, middle);
+    match ctx.session.study.swapped_region() {
+        Some(answer) => picture_ui(ui, ctx, plan, answer, right),
+        None => empty_ui(ui, ctx, right),
+    }
     choose(ui, ctx, PairSide::Query, used);
 }
 
@@ -94,18 +98,14 @@ fn result_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap) {
         dim_words(ui, ctx, &format!("{cells} no mass to this product, so nothing takes the place there"));
     }
     ui.add_space(space::XS);
-    ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = space::M;
-        picture_ui(ui, ctx, plan, answer);
-        ui.vertical(|ui| taken_ui(ui, ctx, plan, answer));
-    });
+    ui.scope(|ui| taken_ui(ui, ctx, plan, answer));
     dim_words(
         ui,
         ctx,
         &format!(
             "Each cell takes the one of the product that most of its mass goes to. Features: the cells’ vectors are the \
              product’s, and the global part is pooled from what is there then. Pixels: the cells’ pixels are the \
-             product’s, and the photo on the left is encoded again. {}",
+             product’s, and the photo on the right is encoded again. {}",
             rule_words(answer.candidates)
         ),
     );
@@ -124,9 +124,7 @@ pub fn verdict_words(before: &Standing, features: &Standing, pixels: &Standing) 
 }
 
 /// The street photo as it was encoded again.
-fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap) {
-    let side = PICTURE.min(ui.available_width() * 0.45);
-    let (rect, _) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
+fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap, square: Rect) {
     let (query, gallery) = (plan.info.pair.plan.query(), plan.info.pair.plan.gallery());
     let words = |cell: usize| match answer.taken.iter().find(|taken| taken.cell == cell) {
         Some(taken) => format!("{}, looks like {} of the product", query.name(cell), gallery.name(taken.from)),
@@ -142,7 +140,18 @@ fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap) {
         words: &words,
         pointed: None,
     };
-    board.show(ui, ctx, rect);
+    board.show(ui, ctx, square);
+}
+
+/// Where that picture will be.
+fn empty_ui(ui: &mut Ui, ctx: &Ctx<'_>, square: Rect) {
+    ui.painter().rect_filled(square, radius::TILE, ctx.tokens.chip);
+    let none = ctx.session.study.region.cells().is_empty();
+    let words = if none { "Both together, once cells are chosen" } else { "Both together, once it is answered" };
+    let text = egui::RichText::new(words).font(tokens::small()).color(ctx.tokens.dim);
+    let room = Rect::from_center_size(square.center(), Vec2::new(square.width() - 2.0 * space::S, 48.0));
+    // A child of its own: what follows stands below the squares.
+    ui.new_child(egui::UiBuilder::new().max_rect(room)).add(egui::Label::new(text).wrap().halign(egui::Align::Center));
 }
 
 /// Which cell of the product stands in each place.
@@ -152,7 +161,7 @@ fn taken_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap) {
     ui.spacing_mut().item_spacing.y = 0.0;
     let head = ["Taken from", "Of its mass", "Similarity"].map(str::to_owned);
     row_ui(ui, ctx, "Cell", head, COLUMNS, RowKind::Head);
-    ScrollArea::vertical().id_salt("swapped cells").max_height(PICTURE - size::TABLE_ROW).show_rows(
+    ScrollArea::vertical().id_salt("swapped cells").max_height(LISTED * size::TABLE_ROW).show_rows(
         ui,
         size::TABLE_ROW,
         answer.taken.len(),
