@@ -14,7 +14,7 @@ use crate::jobs::hub;
 use crate::jobs::learn::{self, Learning};
 use crate::jobs::models::shipped_model_dirs;
 use crate::jobs::{TrainProgress, appraise, clock};
-use crate::nn::{Embedder, Precision, checkpoint};
+use crate::nn::{Embedder, Precision};
 use crate::project::Project;
 use crate::train::{self, FineTuneConfig, RunInfo, Start, TrainConfig, TrainEvent, Trainer};
 
@@ -220,12 +220,6 @@ fn recipe(arguments: &Arguments, stop: &StopFlag, output: &mut Output) -> Result
     };
     let wanted = if start == Start::Resume { train::recipe_of(&project.paths().run(&run))? } else { config.clone() };
     let dataset = learn::dataset_for(&project, &wanted)?;
-    if let Start::From(model) = &start
-        && let Ok((card, _)) = checkpoint::read_card(model)
-        && let Some(words) = train::other_kinds(&card.kinds, &dataset.kinds)
-    {
-        output.note(format!("{words}, so its classifier begins anew"));
-    }
     loop {
         let folder = project.paths().run(&run);
         let mut trainer = Trainer::new(&config, dataset.clone(), &folder, &start, info.clone(), &device)?;

@@ -22,7 +22,7 @@ use super::types::{
 use super::{JobError, clock, models};
 use crate::data::Dataset;
 use crate::domain::{Progress, RunCurves, RunId, StopFlag};
-use crate::nn::{checkpoint, device};
+use crate::nn::device;
 use crate::project::Project;
 use crate::synth::SampleSpec;
 use crate::train::record::{self, DataRecord, RunRecord};
@@ -331,13 +331,6 @@ impl Desk<'_> {
             }
         };
         let (name, dataset) = self.dataset(opened, start.data, &config, stop)?;
-        if let Start::From(model) = &from
-            && let Ok((card, _)) = checkpoint::read_card(model)
-            && let Some(words) = train::other_kinds(&card.kinds, &dataset.kinds)
-        {
-            // Whether somebody still hears it is noticed later.
-            let _ = self.shared().note(&format!("{words}, so its classifier begins anew"));
-        }
         let info = RunInfo {
             data: split_of(&name),
             command: format!(

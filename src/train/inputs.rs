@@ -95,7 +95,7 @@ pub fn check_measurable(config: &TrainConfig, dataset: &Dataset) -> Result<(), T
 
 /// In what the kinds that a model tells apart differ from those of the photos, as the beginning of a sentence; `None`
 /// where they do not.
-pub fn other_kinds(known: &[String], kinds: &[String]) -> Option<String> {
+fn other_kinds(known: &[String], kinds: &[String]) -> Option<String> {
     if known == kinds {
         return None;
     }
@@ -114,7 +114,7 @@ pub fn other_kinds(known: &[String], kinds: &[String]) -> Option<String> {
     ))
 }
 
-/// Copies a model's weights; the classifier only where its kinds are the same.
+/// Copies a model's weights; the classifier only where its kinds are the same. Answers where they are not, in a sentence.
 ///
 /// # Errors
 /// Where the network is another one, or has an embedding for each kind and the kinds are not the same.
@@ -122,10 +122,11 @@ pub(super) fn take_weights(
     embedder: &mut Embedder,
     model: &Path,
     kinds: &[String],
-) -> Result<CheckpointId, TrainError> {
+) -> Result<(CheckpointId, Option<String>), TrainError> {
     let saved = checkpoint::read(model)?;
     let mut tensors = saved.tensors;
-    if let Some(words) = other_kinds(&saved.card.kinds, kinds) {
+    let others = other_kinds(&saved.card.kinds, kinds);
+    if let Some(words) = &others {
         // Each kind's own weights would be taken for another's, or be missing.
         if embedder.config().head.projections && saved.card.config.head.projections {
             let reason = format!("{words}, so its embeddings by kind cannot be taken over");
@@ -140,7 +141,7 @@ pub(super) fn take_weights(
             path: model.to_owned(),
         });
     }
-    Ok(saved.id)
+    Ok((saved.id, others.map(|words| format!("{words}, so its classifier begins anew"))))
 }
 
 pub(super) fn strip(store: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {

@@ -30,6 +30,6 @@ pub use config::TrainConfig;
 pub use corrections::{Corrections, FineTuneConfig, FineTuned, fine_tune, publish};
 pub use error::TrainError;
 pub use event::{LossParts, Outcome, TrainEvent};
-pub use inputs::{check_enough, other_kinds, training_items};
+pub use inputs::{check_enough, training_items};
 pub use run_folder::read_config as recipe_of;
 pub use trainer::{RunInfo, Start, Trainer};

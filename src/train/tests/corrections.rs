@@ -114,6 +114,27 @@ fn said_pairs_come_closer_denied_pairs_part_and_kinds_are_learnt() {
     assert_ne!(id, former.id);
     let diary = std::fs::read_to_string(scene.root.join("runs/tuned/events.jsonl")).unwrap();
     assert_eq!(diary.lines().filter(|line| line.contains("\"event\":\"step\"")).count(), 12);
+    assert!(diary.contains("the model has no output for these kinds, so nothing is learnt about them: spaceship"));
+}
+
+#[test]
+fn corrections_about_nothing_but_unknown_kinds_are_refused_in_a_sentence() {
+    let scene = scene();
+    let of = |kind: &str| KindCorrection {
+        photo: photo(&scene.dataset, "shop/p1_0.png"),
+        domain: PhotoDomain::Shop,
+        kind: kind.to_owned(),
+    };
+    let corrections = Corrections { matches: Vec::new(), kinds: vec![of("spaceship"), of("anchor")] };
+    let (config, run, info) = (FineTuneConfig::default(), scene.root.join("runs/none"), RunInfo::default());
+    let (data, stop) = (scene.dataset.clone(), StopFlag::new());
+    let tuned =
+        fine_tune(&scene.model, data, &corrections, &config, &run, &info, &Device::Cpu, &stop, &mut |_: TrainEvent| {});
+    assert_eq!(
+        tuned.unwrap_err().to_string(),
+        "the model has no output for these kinds, so nothing is learnt about them: anchor, spaceship; a new run on this \
+         project's photos learns them"
+    );
 }
 
 #[test]

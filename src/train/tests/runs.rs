@@ -318,7 +318,13 @@ fn a_model_of_other_kinds_gives_all_but_its_classifier_and_projections_by_kind_a
     more.items.iter_mut().filter(|item| item.product == 0).for_each(|item| item.kind = 2);
     let from = Start::From(outcome.last.clone());
     // Three labels, and a head with two outputs: the head begins anew, and every step has an output for each label.
-    let (second, _) = finish(&mut trainer(&config, &more, &dir.path().join("three"), &from).unwrap());
+    let (second, events) = finish(&mut trainer(&config, &more, &dir.path().join("three"), &from).unwrap());
+    let anew = "the model to start from tells 2 kinds of garment apart and these photos are of 3 (it does not know hat), so \
+                its classifier begins anew";
+    let said = |event: &TrainEvent| matches!(event, TrainEvent::Note { text } if text == anew);
+    assert_eq!(events.iter().filter(|event| said(event)).count(), 1);
+    let (_, events) = finish(&mut trainer(&config, &dataset, &dir.path().join("two again"), &from).unwrap());
+    assert!(!events.iter().any(|event| matches!(event, TrainEvent::Note { text } if text.contains("anew"))));
     let saved = read_checkpoint(&second.last).unwrap().saved;
     assert_eq!((saved.card.config.classes, saved.card.kinds.len()), (3, 3));
 

@@ -55,7 +55,7 @@ impl Trainer {
         let labels = Criterion::labels(&config, dataset.products.len(), dataset.kinds.len());
         let mut criterion = Criterion::new(&config, labels, device)?;
         let mut state = TrainerState::default();
-        let (mut ema, mut parent, mut saved_step, mut learnt) = (None, None, None, None);
+        let (mut ema, mut parent, mut saved_step, mut learnt, mut anew) = (None, None, None, None, None);
         let mut embedder = match start {
             Start::Fresh if config.optimizer.freeze_norms => {
                 let sentence = "optimizer.freeze_norms needs a model to start from, for the norms of a fresh network \
@@ -65,7 +65,8 @@ impl Trainer {
             Start::Fresh => Embedder::new(&embedder_config, config.seed, device)?,
             Start::From(model) => {
                 let mut embedder = Embedder::new(&embedder_config, config.seed, device)?;
-                parent = Some(take_weights(&mut embedder, model, &dataset.kinds)?);
+                let (id, words) = take_weights(&mut embedder, model, &dataset.kinds)?;
+                (parent, anew) = (Some(id), words);
                 embedder
             }
             Start::Backbone(file) => {
@@ -133,6 +134,7 @@ impl Trainer {
             state,
             parent,
             saved_step,
+            anew,
             told_skipped: BTreeSet::new(),
             watch: None,
             looked: None,

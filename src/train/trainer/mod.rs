@@ -74,6 +74,8 @@ pub struct Trainer {
     parent: Option<CheckpointId>,
     /// Step of the newest checkpoint.
     saved_step: Option<usize>,
+    /// What of the model that this run began from begins anew, as a sentence.
+    anew: Option<String>,
     told_skipped: BTreeSet<PathBuf>,
     watch: Option<Arc<Watch>>,
     /// Steps that were done before the last look.

@@ -90,7 +90,7 @@ impl Trainer {
     /// What a person should know before the first step.
     fn warnings(&self, data_changed: bool) -> Vec<String> {
         let among = training_items(&self.dataset, self.config.data.label_fraction, self.config.seed);
-        let mut said = Vec::new();
+        let mut said: Vec<String> = self.anew.iter().cloned().collect();
         let lonely = kinds_without_a_pair(&self.dataset, &among);
         if !lonely.is_empty() {
             said.push(format!(
