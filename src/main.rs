@@ -7,9 +7,10 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long freed memory stays with the program. A training step frees and takes gigabytes in large pieces; at the
-/// allocator's own second, giving them back and clearing them again was a quarter of a step of ResNet-50.
-const KEEP_FREED_MS: std::ffi::c_long = 10_000;
+/// How long freed memory stays with the program. A training step frees and takes gigabytes in large pieces, and when the
+/// time is over all that is free just then goes back together, to be cleared again when it is next taken. At the
+/// allocator's own second that was a quarter of a step of ResNet-50; a minute is many steps.
+const KEEP_FREED_MS: std::ffi::c_long = 60_000;
 /// The allocator's number for that option, `mi_option_purge_delay` of its header.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 

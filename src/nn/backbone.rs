@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor, Var};
 
 use super::arch::BackboneConfig;
 use super::batch_norm::{BatchNorm, Mode};
-use super::ops::{self, ConvSpec};
+use super::ops::{self, After, ConvSpec, Taped};
 use super::params::Params;
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
 
@@ -20,8 +20,8 @@ impl Conv {
         Ok(Self { weight: params.get_or_init_spec(&plan.weight())?, spec: plan.spec() })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::conv2d(x, &self.weight.to_dtype(x.dtype())?, None, self.spec)
+    fn forward(&self, x: &Taped) -> Result<Taped> {
+        x.conv2d(&self.weight.to_dtype(x.values().dtype())?, self.spec)
     }
 }
 
@@ -38,12 +38,8 @@ impl ConvNorm {
         Ok(Self { conv, norm: BatchNorm::new(params, &plan.norm, plan.conv.outputs)? })
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.norm.forward(&self.conv.forward(x)?, mode)
-    }
-
-    fn forward_relu(&self, x: &Tensor, residual: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
-        self.norm.forward_relu(&self.conv.forward(x)?, residual, mode)
+    fn forward(&self, x: &Taped, after: After<'_>, mode: Mode) -> Result<Taped> {
+        self.norm.forward_taped(&self.conv.forward(x)?, after, mode)
     }
 }
 
@@ -108,26 +104,28 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    fn forward(&self, x: &Taped, mode: Mode) -> Result<Taped> {
         match self {
             Self::Residual { first, last, gate, shortcut } => {
                 let mut y = x.clone();
                 for conv in first {
-                    y = conv.forward_relu(&y, None, mode)?;
+                    y = conv.forward(&y, After::Relu, mode)?;
                 }
-                let passed = shortcut.as_ref().map(|conv| conv.forward(x, mode)).transpose()?;
+                let passed = shortcut.as_ref().map(|conv| conv.forward(x, After::Nothing, mode)).transpose()?;
                 let residual = passed.as_ref().unwrap_or(x);
                 match gate {
-                    None => last.forward_relu(&y, Some(residual), mode),
-                    Some(gate) => ops::add_relu(&gate.forward(&last.forward(&y, mode)?)?, residual),
+                    None => last.forward(&y, After::AddRelu(residual), mode),
+                    Some(gate) => {
+                        last.forward(&y, After::Nothing, mode)?.through(|y| gate.forward(y))?.add_relu(residual)
+                    }
                 }
             }
             Self::Dense { norm, reduce, grow } => {
-                let y = reduce.forward_relu(&norm.forward_relu(x, None, mode)?, None, mode)?;
-                Tensor::cat(&[x, &grow.forward(&y)?], 1)
+                let y = reduce.forward(&norm.forward_taped(x, After::Relu, mode)?, After::Relu, mode)?;
+                x.cat(&grow.forward(&y)?)
             }
-            Self::Activation(norm) => norm.forward_relu(x, None, mode),
-            Self::Shrink { conv, halve: true } => conv.forward(&ops::avg_pool2d(x, 2, 2, 0)?),
+            Self::Activation(norm) => norm.forward_taped(x, After::Relu, mode),
+            Self::Shrink { conv, halve: true } => conv.forward(&x.through(|x| ops::avg_pool2d(x, 2, 2, 0))?),
             Self::Shrink { conv, halve: false } => conv.forward(x),
         }
     }
@@ -175,7 +173,7 @@ impl Backbone {
 
     /// The map after the first `stages` stages.
     pub(super) fn features_after(&self, x: &Tensor, stages: usize, mode: Mode) -> Result<Tensor> {
-        (0..=stages).try_fold(x.clone(), |y, piece| self.piece(piece, &y, mode))
+        (0..=stages).try_fold(Taped::enter(x)?, |y, piece| self.taped(piece, &y, mode))?.leave()
     }
 
     /// Pieces that a pass can be cut into: the stem, then the stages.
@@ -185,8 +183,12 @@ impl Backbone {
 
     /// One piece, on what the piece before it gave; the first one takes images.
     pub fn piece(&self, piece: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.taped(piece, &Taped::enter(x)?, mode)?.leave()
+    }
+
+    fn taped(&self, piece: usize, x: &Taped, mode: Mode) -> Result<Taped> {
         match piece.checked_sub(1) {
-            None => self.pool.forward(&self.stem.forward_relu(x, None, mode)?),
+            None => self.pool.forward_taped(&self.stem.forward(x, After::Relu, mode)?),
             Some(stage) => self.stages[stage].iter().try_fold(x.clone(), |y, block| block.forward(&y, mode)),
         }
     }

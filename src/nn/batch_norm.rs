@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use super::ops;
+use super::ops::{self, After, Taped};
 use super::params::{ParamSpec, Params};
 use super::plan::norm_specs;
 
@@ -58,43 +58,27 @@ impl BatchNorm {
     }
 
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        if self.is_fixed(mode) {
-            return self.by_running_statistics(x);
+        self.forward_taped(&Taped::enter(x)?, After::Nothing, mode)?.leave()
+    }
+
+    /// [`Self::forward`], then a ReLU.
+    pub fn forward_relu(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward_taped(&Taped::enter(x)?, After::Relu, mode)?.leave()
+    }
+
+    /// [`Self::forward`] of a map of a backbone, and what follows in the same passes.
+    pub fn forward_taped(&self, x: &Taped, after: After<'_>, mode: Mode) -> Result<Taped> {
+        // In the number type in which values like these are normalised.
+        let dtype = ops::wide(x.values().dtype());
+        let (weight, bias) = (self.weight.to_dtype(dtype)?, self.bias.to_dtype(dtype)?);
+        if mode == Mode::Eval || self.frozen {
+            let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
+            return x.batch_norm_eval([&weight, &bias, &mean, &var], EPSILON, after);
         }
-        self.check_batch(x)?;
-        let (weight, bias) = self.affine(x)?;
-        let (y, mean, var) = ops::batch_norm_train(x, &weight, &bias, EPSILON)?;
+        self.check_batch(x.values())?;
+        let (y, mean, var) = x.batch_norm_train(&weight, &bias, EPSILON, after)?;
         self.follow(&mean, &var)?;
         Ok(y)
-    }
-
-    /// [`Self::forward`], then the residual added where there is one, then a ReLU.
-    pub fn forward_relu(&self, x: &Tensor, residual: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
-        if self.is_fixed(mode) {
-            let y = self.by_running_statistics(x)?;
-            return residual.map_or_else(|| ops::relu(&y), |residual| ops::add_relu(&y, residual));
-        }
-        self.check_batch(x)?;
-        let (weight, bias) = self.affine(x)?;
-        let (y, mean, var) = ops::batch_norm_train_relu(x, &weight, &bias, EPSILON, residual)?;
-        self.follow(&mean, &var)?;
-        Ok(y)
-    }
-
-    fn is_fixed(&self, mode: Mode) -> bool {
-        mode == Mode::Eval || self.frozen
-    }
-
-    fn by_running_statistics(&self, x: &Tensor) -> Result<Tensor> {
-        let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
-        let (weight, bias) = self.affine(x)?;
-        ops::batch_norm_eval(x, &weight, &bias, &mean, &var, EPSILON)
-    }
-
-    /// Scale and shift in the number type in which values like these are normalised.
-    fn affine(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let dtype = ops::wide(x.dtype());
-        Ok((self.weight.to_dtype(dtype)?, self.bias.to_dtype(dtype)?))
     }
 
     /// The unbiased variance divides by one less than the values a channel has.

@@ -172,6 +172,13 @@ impl StemPool {
         }
     }
 
+    pub fn forward_taped(self, x: &ops::Taped) -> candle_core::Result<ops::Taped> {
+        match self {
+            Self::Padded => x.max_pool2d(3, 2, 1),
+            Self::Ceiling => x.max_pool2d_ceil(3, 2),
+        }
+    }
+
     fn side_after(self, side: usize) -> usize {
         match self {
             Self::Padded => side.div_ceil(2),

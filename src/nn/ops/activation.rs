@@ -2,11 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, backend::BackendStorage, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, WithDType, backend::BackendStorage, bail,
+};
 use rayon::prelude::*;
 
 use super::elem::{Elem, output, same_dtype, tensor, values, with_elem, with_values, written};
-use super::probe;
+use super::{probe, tape::Taped};
 
 /// Elements one task handles: small enough to share out, large enough not to feel the sharing.
 const BLOCK: usize = 1 << 14;
@@ -39,6 +41,29 @@ pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let map = a.apply_op2(b, AddRelu)?;
     probe::rectified(&map);
     Ok(map)
+}
+
+impl Taped {
+    /// [`add_relu`].
+    pub fn add_relu(&self, other: &Self) -> Result<Self> {
+        let values = add_relu(self.values(), other.values())?;
+        if self.elsewhere().is_some() {
+            return Ok(Self::of_tensor(values));
+        }
+        let (y, places) = (values.clone(), [self.place(), other.place()]);
+        Self::made(values, &[self, other], None, move |dy, _| {
+            with_elem!("add_relu", y.dtype(), T => {
+                let g = with_values::<T, _>(&y, |y| Ok(masked(y, T::cpu_storage_as_slice(&dy)?)))?;
+                let mut places = places.iter().flatten();
+                let (first, second) = (places.next(), places.next());
+                if let Some(second) = second {
+                    second.give(g.clone())?;
+                }
+                first.map_or(Ok(()), |first| first.give(g))?;
+                Ok(None)
+            })
+        })
+    }
 }
 
 struct Relu;

@@ -1,10 +1,13 @@
 //! Two-dimensional convolution with stride, uneven padding, dilation and groups, and its gradients.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, backend::BackendStorage, bail};
+use candle_core::{
+    CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, backend::BackendStorage, bail,
+};
 
 use super::{
     conv_core::{self, Epilogue},
     elem::{dims4, output, same_dtype, tensor, values, with_elem, with_values},
+    tape::Taped,
 };
 
 /// How a convolution walks over its input; pairs are (vertical, horizontal).
@@ -129,6 +132,34 @@ pub fn conv2d_padded(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: ConvSp
     }
 }
 
+impl Taped {
+    /// [`conv2d`] without bias.
+    pub fn conv2d(&self, w: &Tensor, spec: ConvSpec) -> Result<Self> {
+        if let Some(x) = self.elsewhere() {
+            return Ok(Self::of_tensor(conv2d(x, w, None, spec)?));
+        }
+        let (x, (ph, pw)) = (self.values(), spec.padding);
+        let g = Geometry::new(x, w, spec, [ph, ph, pw, pw])?;
+        let values = with_elem!("conv2d", x.dtype(), T => with_values::<T, _>(x, |x| with_values::<T, _>(w, |w| {
+            tensor(conv_core::forward(&g, x, w, &Epilogue::default()), g.output_shape())
+        })))?;
+        let (x, w_, place) = (x.clone(), w.detach(), self.place());
+        Self::made(values, &[self], Some(w), move |dy, wanted| {
+            with_elem!("conv2d", x.dtype(), T => {
+                let dy = T::cpu_storage_as_slice(&dy)?;
+                if let Some(place) = &place {
+                    let sum = place.take::<T>()?;
+                    place.give(with_values::<T, _>(&w_, |w| Ok(conv_core::data_gradient(&g, w, dy, sum)))?)?;
+                }
+                if !wanted {
+                    return Ok(None);
+                }
+                Ok(Some(with_values::<T, _>(&x, |x| tensor(conv_core::weight_gradient(&g, x, dy), w_.shape()))?))
+            })
+        })
+    }
+}
+
 /// Convolution, bias, `+ residual` and `relu` in one pass, for inference: the result carries no graph.
 pub fn conv2d_fused(
     x: &Tensor,
@@ -188,7 +219,7 @@ impl Conv {
         with_elem!("conv2d", x.dtype(), T => with_values::<T, _>(dy, |dy| {
             let dw = with_values::<T, _>(x, |x| tensor(conv_core::weight_gradient(g, x, dy), w.shape()))?;
             let dx = if self.input_gradient {
-                Some(with_values::<T, _>(w, |w| tensor(conv_core::data_gradient(g, w, dy), x.shape()))?)
+                Some(with_values::<T, _>(w, |w| tensor(conv_core::data_gradient(g, w, dy, None), x.shape()))?)
             } else {
                 None
             };

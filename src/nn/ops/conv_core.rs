@@ -280,13 +280,15 @@ fn phases(
     (phases, ahead as usize, behind as usize)
 }
 
-pub fn data_gradient<T: Elem>(g: &Geometry, w: &[T], dy: &[T]) -> Vec<T> {
+/// The gradient of the data, added to `sum` where one is given.
+pub fn data_gradient<T: Elem>(g: &Geometry, w: &[T], dy: &[T], sum: Option<Vec<T>>) -> Vec<T> {
     let (k, of, depth) = (g.terms(), g.filters / g.groups, g.depth());
     let plane = g.height * g.width;
     let (kh, kw) = g.kernel;
     let (vertical, top, bottom) = phases(g.height, g.out.0, kh, g.stride.0, g.dilation.0, g.top);
     let (horizontal, left_pad, right) = phases(g.width, g.out.1, kw, g.stride.1, g.dilation.1, g.left);
-    written(g.images * g.channels * plane, |dx| {
+    let (len, add) = (g.images * g.channels * plane, sum.is_some());
+    let fill = |dx: &Target<T>| {
         if dx.1 == 0 {
             return;
         }
@@ -318,17 +320,27 @@ pub fn data_gradient<T: Elem>(g: &Geometry, w: &[T], dy: &[T]) -> Vec<T> {
                     let columns = Columns { values: dy, depth_at: &depth_at, column_at: &column_at };
                     let left = |group: usize| (group * of * k, group * of * ph * pw);
                     grouped_product(g.groups, left, rows, columns, false, |group, share, block, stride| {
-                        scatter(dx, &target, share, block, stride, |row| (group * depth + row) * plane);
+                        scatter(dx, add, &target, share, block, stride, |row| (group * depth + row) * plane);
                     });
                 }
             }
         });
-    })
+    };
+    match sum {
+        None => written(len, fill),
+        Some(mut sum) => {
+            assert_eq!(sum.len(), len, "a sum of another map's gradients");
+            fill(&Target(sum.as_mut_ptr(), len));
+            sum
+        }
+    }
 }
 
-/// Writes a block of channels by pixels to the places of `target`, shifted by `channel(row)`.
+/// Writes a block of channels by pixels to the places of `target`, shifted by `channel(row)`, or with `add` adds it to
+/// what they hold.
 fn scatter<T: Elem>(
     out: &Target<T>,
+    add: bool,
     target: &Grid,
     share: &Share,
     block: &[T],
@@ -343,15 +355,27 @@ fn scatter<T: Elem>(
             let values = &block[from..from + len];
             if target.column_step == 1 {
                 // SAFETY: shares are disjoint in (channel, pixel of this phase), so this stretch is this task's alone.
-                unsafe { out.run(start, len) }.write_copy_of_slice(values);
+                store(unsafe { out.run(start, len) }, values, add);
             } else {
-                for (i, &v) in values.iter().enumerate() {
+                for (i, v) in values.iter().enumerate() {
                     // SAFETY: as above, for single places: those between them belong to other phases.
                     let place = unsafe { out.run(start + i * target.column_step, 1) };
-                    place[0].write(v);
+                    store(place, std::slice::from_ref(v), add);
                 }
             }
         });
+    }
+}
+
+fn store<T: Elem>(places: &mut [MaybeUninit<T>], values: &[T], add: bool) {
+    if add {
+        for (place, &v) in places.iter_mut().zip(values) {
+            // SAFETY: only a sum that was given whole is added to.
+            let sum = unsafe { place.assume_init() } + v;
+            place.write(sum);
+        }
+    } else {
+        places.write_copy_of_slice(values);
     }
 }
 

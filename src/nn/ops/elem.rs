@@ -115,6 +115,31 @@ pub fn output<T: Elem>(values: Vec<T>, shape: impl Into<Shape>) -> (CpuStorage, 
     (T::to_cpu_storage_owned(values), shape.into())
 }
 
+/// A function over `f32` or `f64` that is compiled twice, for any processor and for those with AVX2, and picks at run
+/// time. Both give the same bits: products and sums are not contracted.
+macro_rules! simd {
+    ($(#[$about:meta])* fn $name:ident<$t:ident>($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
+        $(#[$about])*
+        fn $name<$t: Elem>($($argument: $type),*) -> $result {
+            #[inline(always)]
+            fn body<$t: Elem>($($argument: $type),*) -> $result $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn avx2<$t: Elem>($($argument: $type),*) -> $result {
+                    body($($argument),*)
+                }
+                if is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has the instructions, as just found.
+                    return unsafe { avx2($($argument),*) };
+                }
+            }
+            body($($argument),*)
+        }
+    };
+}
+pub(crate) use simd;
+
 /// Runs `$body` with `$t` bound to the number type of `$dtype`.
 macro_rules! with_elem {
     ($op:expr, $dtype:expr, $t:ident => $body:expr) => {

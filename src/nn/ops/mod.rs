@@ -1,7 +1,8 @@
 //! The networks' own trainable operations, because candle's are slow, miss options or differentiate wrongly
 //! (max-pooling with overlapping windows, `relu'(0)`, uneven padding, groups as a loop of convolutions).
 //!
-//! Every operation here is a candle `CustomOp`: gradients flow through candle's `backward`, in `f32` and `f64`. All work
+//! Every operation here is a candle `CustomOp`: gradients flow through candle's `backward`, in `f32` and `f64`; those of a
+//! backbone's maps beside it (`tape`). All work
 //! is cut by shape alone and every sum is taken in a fixed order, so results are the same bits for any number of threads.
 //! On CUDA (`cuda/`, with the feature of that name) the same functions go to the device of their inputs.
 
@@ -19,6 +20,7 @@ mod pool;
 pub mod probe;
 mod product;
 mod resize;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -32,7 +34,8 @@ pub use activation::{add_relu, relu};
 pub use conv::{ConvSpec, conv2d, conv2d_fused, conv2d_padded};
 pub use gate::{scale_channels, squeeze_excite};
 pub use linear::linear;
-pub use norm::{batch_norm_eval, batch_norm_train, batch_norm_train_relu};
+pub use norm::{After, batch_norm_eval, batch_norm_train, batch_norm_train_relu};
 pub use pool::{adaptive_avg_pool2d, avg_pool2d, global_avg_pool, global_max_pool, max_pool2d, max_pool2d_ceil};
 pub use resize::upsample_bilinear2d;
+pub use tape::Taped;
 pub use update::{Update, sum_of_squares, update_on_device};

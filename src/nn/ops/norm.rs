@@ -1,27 +1,32 @@
 //! Batch normalisation (Ioffe and Szegedy 2015) as one operation, with the ReLU and the residual sum that follow it in a
 //! residual block folded into the same passes. A task owns a channel: its values are still in the cache when they are
-//! normalised, and no sum crosses tasks.
+//! normalised, and no sum crosses tasks. Backward writes over the gradient that it is given.
 
-use std::{
-    mem::MaybeUninit,
-    sync::{Arc, OnceLock},
-};
+use std::{mem::MaybeUninit, sync::Arc};
 
-use candle_core::{
-    CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, backend::BackendStorage, bail,
-};
+use candle_core::{DType, Result, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
-use super::elem::{Elem, output, same_dtype, tensor, values, with_elem, with_values, written};
-use super::probe;
+use super::elem::{Elem, same_dtype, simd, tensor, with_elem, with_values, written};
+use super::{probe, tape::Taped};
+
+/// What follows a normalisation in the same passes.
+#[derive(Clone, Copy)]
+pub enum After<'a> {
+    Nothing,
+    Relu,
+    /// This map is added, then comes a ReLU.
+    AddRelu(&'a Taped),
+}
 
 /// Normalises with the batch's own statistics. Gives the result, the batch mean and the unbiased batch variance, the last
 /// two `[C]`, without a graph, for the caller's running statistics.
 pub fn batch_norm_train(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Tensor, Tensor)> {
-    train(x, weight, bias, eps, false, None)
+    let (y, mean, var) = Taped::enter(x)?.batch_norm_train(weight, bias, eps, After::Nothing)?;
+    Ok((y.leave()?, mean, var))
 }
 
-/// [`batch_norm_train`], then `+ residual` where given, then ReLU, in the same passes forward and backward.
+/// [`batch_norm_train`], then `+ residual` where given, then ReLU.
 pub fn batch_norm_train_relu(
     x: &Tensor,
     weight: &Tensor,
@@ -29,9 +34,10 @@ pub fn batch_norm_train_relu(
     eps: f64,
     residual: Option<&Tensor>,
 ) -> Result<(Tensor, Tensor, Tensor)> {
-    let done = train(x, weight, bias, eps, true, residual)?;
-    probe::rectified(&done.0);
-    Ok(done)
+    let residual = residual.map(Taped::enter).transpose()?;
+    let after = residual.as_ref().map_or(After::Relu, After::AddRelu);
+    let (y, mean, var) = Taped::enter(x)?.batch_norm_train(weight, bias, eps, after)?;
+    Ok((y.leave()?, mean, var))
 }
 
 /// Normalises with running statistics; differentiable in `x`, `weight` and `bias`.
@@ -43,57 +49,118 @@ pub fn batch_norm_eval(
     running_var: &Tensor,
     eps: f64,
 ) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::batch_norm_eval(x, weight, bias, running_mean, running_var, eps);
-    }
-    let sizes = Sizes::new(x)?;
-    for (what, t) in [("running mean", running_mean), ("running variance", running_var)] {
-        check_channel_vector(x, what, t, sizes.channels)?;
-    }
-    let mean = running_mean.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-    let var = running_var.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-    let fixed: Vec<Moments> = mean.into_iter().zip(var).map(|(mean, var)| Moments { mean, var }).collect();
-    let saved = Arc::new(OnceLock::from(fixed));
-    let op = BatchNorm { sizes, eps, relu: false, fixed: true, moments: saved };
-    x.apply_op2(&affine(x, weight, bias, sizes.channels)?, op)
+    Taped::enter(x)?.batch_norm_eval([weight, bias, running_mean, running_var], eps, After::Nothing)?.leave()
 }
 
-fn train(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    eps: f64,
-    relu: bool,
-    residual: Option<&Tensor>,
-) -> Result<(Tensor, Tensor, Tensor)> {
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::batch_norm_train(x, weight, bias, eps, relu, residual);
-    }
-    let sizes = Sizes::new(x)?;
-    let m = sizes.images * sizes.pixels;
-    if m < 2 {
-        bail!("batch_norm_train: needs more than one value per channel, got the input {:?}", x.dims())
-    }
-    let moments = Arc::new(OnceLock::new());
-    let op = BatchNorm { sizes, eps, relu, fixed: false, moments: moments.clone() };
-    let affine = affine(x, weight, bias, sizes.channels)?;
-    let y = match residual {
-        None => x.apply_op2(&affine, op)?,
-        Some(r) => {
-            if r.shape() != x.shape() {
-                bail!("batch_norm_train_relu: the residual {:?} does not fit the input {:?}", r.dims(), x.dims())
+impl Taped {
+    /// [`batch_norm_train`] and what follows it.
+    pub fn batch_norm_train(
+        &self,
+        weight: &Tensor,
+        bias: &Tensor,
+        eps: f64,
+        after: After<'_>,
+    ) -> Result<(Self, Tensor, Tensor)> {
+        #[cfg(feature = "cuda")]
+        if let Some(x) = self.elsewhere() {
+            let residual = if let After::AddRelu(residual) = after { residual.elsewhere() } else { None };
+            let relu = !matches!(after, After::Nothing);
+            let (y, mean, var) = super::cuda::batch_norm_train(x, weight, bias, eps, relu, residual)?;
+            if relu {
+                probe::rectified(&y);
             }
-            same_dtype("batch_norm_train_relu", x.dtype(), "residual", r.dtype())?;
-            x.apply_op3(&affine, r, op)?
+            return Ok((Self::of_tensor(y), mean, var));
         }
-    };
-    let moments: &[Moments] = moments.get().map(Vec::as_slice).unwrap_or_default();
-    let unbiased = m as f64 / (m - 1) as f64;
-    let (mean, var): (Vec<f64>, Vec<f64>) = moments.iter().map(|s| (s.mean, s.var * unbiased)).unzip();
-    let vector = |v: Vec<f64>| Tensor::from_vec(v, sizes.channels, x.device())?.to_dtype(x.dtype());
-    Ok((y, vector(mean)?, vector(var)?))
+        let x = self.values();
+        let sizes = Sizes::new(x)?;
+        let m = sizes.images * sizes.pixels;
+        if m < 2 {
+            bail!("batch_norm_train: needs more than one value per channel, got the input {:?}", x.dims())
+        }
+        let (y, moments) = self.normalised(sizes, weight, bias, eps, None, after)?;
+        let unbiased = m as f64 / (m - 1) as f64;
+        let (mean, var): (Vec<f64>, Vec<f64>) = moments.iter().map(|s| (s.mean, s.var * unbiased)).unzip();
+        let vector = |v: Vec<f64>| Tensor::from_vec(v, sizes.channels, x.device())?.to_dtype(x.dtype());
+        Ok((y, vector(mean)?, vector(var)?))
+    }
+
+    /// [`batch_norm_eval`] and what follows it; weight, bias, running mean and running variance.
+    pub fn batch_norm_eval(&self, vectors: [&Tensor; 4], eps: f64, after: After<'_>) -> Result<Self> {
+        let [weight, bias, running_mean, running_var] = vectors;
+        #[cfg(feature = "cuda")]
+        if let Some(x) = self.elsewhere() {
+            let y = super::cuda::batch_norm_eval(x, weight, bias, running_mean, running_var, eps)?;
+            return Ok(Self::of_tensor(match after {
+                After::Nothing => y,
+                After::Relu => super::relu(&y)?,
+                After::AddRelu(residual) => super::add_relu(&y, residual.values())?,
+            }));
+        }
+        let sizes = Sizes::new(self.values())?;
+        for (what, t) in [("running mean", running_mean), ("running variance", running_var)] {
+            check_channel_vector(self.values(), what, t, sizes.channels)?;
+        }
+        let mean = running_mean.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        let var = running_var.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        let fixed = mean.into_iter().zip(var).map(|(mean, var)| Moments { mean, var }).collect();
+        Ok(self.normalised(sizes, weight, bias, eps, Some(fixed), after)?.0)
+    }
+
+    fn normalised(
+        &self,
+        sizes: Sizes,
+        weight: &Tensor,
+        bias: &Tensor,
+        eps: f64,
+        fixed: Option<Vec<Moments>>,
+        after: After<'_>,
+    ) -> Result<(Self, Arc<Vec<Moments>>)> {
+        let x = self.values();
+        let residual = if let After::AddRelu(residual) = after { Some(residual) } else { None };
+        if let Some(r) = residual.map(Self::values) {
+            if r.shape() != x.shape() {
+                bail!("batch_norm: the residual {:?} does not fit the input {:?}", r.dims(), x.dims())
+            }
+            same_dtype("batch_norm", x.dtype(), "residual", r.dtype())?;
+        }
+        let affine = affine(x, weight, bias, sizes.channels)?;
+        let relu = !matches!(after, After::Nothing);
+        let op = BatchNorm { sizes, eps, relu, fixed: fixed.is_some() };
+        let (y, moments) = with_elem!("batch_norm", x.dtype(), T => {
+            with_values::<T, _>(x, |x_| with_values::<T, _>(&affine, |affine| {
+                let (y, moments) = match residual {
+                    None => op.forward(x_, affine, None, fixed),
+                    Some(r) => with_values::<T, _>(r.values(), |r| Ok(op.forward(x_, affine, Some(r), fixed)))?,
+                };
+                Ok((tensor(y, x.shape())?, Arc::new(moments)))
+            }))
+        })?;
+        if relu {
+            probe::rectified(&y);
+        }
+        let maps: Vec<&Self> = [self].into_iter().chain(residual).collect();
+        let (x, affine_, statistics) = (x.clone(), affine.detach(), moments.clone());
+        let result = residual.is_some().then(|| y.clone());
+        let (place, behind) = (self.place(), residual.and_then(Self::place));
+        let back = move |dy, wanted: bool| {
+            with_elem!("batch_norm", x.dtype(), T => with_values::<T, _>(&x, |x| with_values::<T, _>(&affine_, |affine| {
+                let dy = T::cpu_storage_data(dy)?;
+                let run = |y: Option<&[T]>| Ok(op.gradients(x, affine, y, dy, &statistics, behind.is_some()));
+                let all = match &result {
+                    None => run(None)?,
+                    Some(y) => with_values::<T, _>(y, |y| run(Some(y)))?,
+                };
+                if let Some(place) = &place {
+                    place.give(all.input)?;
+                }
+                if let Some((behind, gradient)) = behind.as_ref().zip(all.residual) {
+                    behind.give(gradient)?;
+                }
+                if wanted { Ok(Some(tensor(all.affine, (2, sizes.channels))?)) } else { Ok(None) }
+            })))
+        };
+        Ok((Self::made(y, &maps, Some(&affine), back)?, moments))
+    }
 }
 
 /// Weight and bias as one `[2, C]` tensor, because candle's own operations take three inputs at most.
@@ -159,85 +226,187 @@ struct Moments {
     var: f64,
 }
 
+#[derive(Clone, Copy)]
 struct BatchNorm {
     sizes: Sizes,
     eps: f64,
     relu: bool,
     /// The moments are given, not the batch's own: nothing flows back through them.
     fixed: bool,
-    moments: Arc<OnceLock<Vec<Moments>>>,
+}
+
+/// What flows back.
+struct Gradients<T> {
+    input: Vec<T>,
+    /// Weights, then biases.
+    affine: Vec<T>,
+    /// The gradient behind the ReLU, where it was asked for.
+    residual: Option<Vec<T>>,
 }
 
 const LANES: usize = 16;
 
-/// The sum of `f(i)` over a plane: sixteen running sums, folded in a fixed order.
-fn lanes<T: Elem>(len: usize, f: impl Fn(usize) -> T) -> f64 {
-    let mut sums = [T::ZERO; LANES];
-    let whole = len / LANES * LANES;
-    for i in (0..whole).step_by(LANES) {
-        for (j, sum) in sums.iter_mut().enumerate() {
-            *sum += f(i + j);
-        }
-    }
-    let mut total: f64 = sums.iter().map(|v| v.to_f64()).sum();
-    for i in whole..len {
-        total += f(i).to_f64();
-    }
-    total
+/// Sixteen running sums and what is left over, folded in a fixed order.
+fn total<T: Elem>(sums: [T; LANES], rest: impl Iterator<Item = T>) -> f64 {
+    sums.into_iter().chain(rest).map(|v| v.to_f64()).sum()
 }
 
-/// The sums of `a` and of `a b` over a plane, as [`lanes`] takes them.
-fn lanes2<T: Elem>(len: usize, f: impl Fn(usize) -> (T, T)) -> (f64, f64) {
-    let (mut sums, mut products) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-    let whole = len / LANES * LANES;
-    for i in (0..whole).step_by(LANES) {
-        for (j, (sum, product)) in sums.iter_mut().zip(&mut products).enumerate() {
-            let (a, b) = f(i + j);
-            *sum += a;
-            *product += a * b;
+simd! {
+    /// The sum of a plane.
+    fn sum<T>(x: &[T]) -> f64 {
+        let (whole, rest) = x.as_chunks::<LANES>();
+        let mut sums = [T::ZERO; LANES];
+        for x in whole {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += x;
+            }
+        }
+        total(sums, rest.iter().copied())
+    }
+}
+
+simd! {
+    /// The sum of a plane's squared distances from `m`.
+    fn squares<T>(x: &[T], m: T) -> f64 {
+        let (whole, rest) = x.as_chunks::<LANES>();
+        let mut sums = [T::ZERO; LANES];
+        for x in whole {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += (x - m) * (x - m);
+            }
+        }
+        total(sums, rest.iter().map(|&x| (x - m) * (x - m)))
+    }
+}
+
+simd! {
+    /// `max(slope x + shift + r, floor)`; NaN stays NaN.
+    fn apply<T>(y: &mut [MaybeUninit<T>], x: &[T], r: Option<&[T]>, line: (T, T), floor: T) -> () {
+        let (slope, shift) = line;
+        let rectified = |v: T| if v < floor { floor } else { v };
+        match r {
+            None => y.iter_mut().zip(x).for_each(|(y, &x)| _ = y.write(rectified(x * slope + shift))),
+            Some(r) => y.iter_mut().zip(x).zip(r).for_each(|((y, &x), &r)| _ = y.write(rectified(x * slope + shift + r))),
         }
     }
-    for i in whole..len {
-        let (a, b) = f(i);
-        sums[i - whole] += a;
-        products[i - whole] += a * b;
+}
+
+/// What of a gradient passes the ReLU.
+#[derive(Clone, Copy)]
+enum Kept<'a, T> {
+    /// There is no ReLU.
+    All,
+    /// Where the result is above zero.
+    Result(&'a [T]),
+    /// The same worked out once more from the input, slope and shift as in [`apply`]: one read of memory less.
+    Line(T, T),
+}
+
+/// The sums of `g` and of `g (x - m)` over a plane, `g` being `dy` where `kept` says so of `x` and `y`.
+#[inline(always)]
+fn kept_sums<T: Elem>(x: &[T], y: &[T], dy: &[T], m: T, kept: impl Fn(T, T) -> bool) -> (f64, f64) {
+    let ((xs, x), (ys, y)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    let (dys, dy) = dy.as_chunks::<LANES>();
+    let (mut sums, mut products) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+    for ((x, y), dy) in xs.iter().zip(ys).zip(dys) {
+        for i in 0..LANES {
+            let g = if kept(x[i], y[i]) { dy[i] } else { T::ZERO };
+            sums[i] += g;
+            products[i] += g * (x[i] - m);
+        }
     }
-    let total = |sums: [T; LANES]| sums.iter().map(|v| v.to_f64()).sum();
-    (total(sums), total(products))
+    let rest = || x.iter().zip(y).zip(dy).map(|((&x, &y), &dy)| (if kept(x, y) { dy } else { T::ZERO }, x));
+    (total(sums, rest().map(|(g, _)| g)), total(products, rest().map(|(g, x)| g * (x - m))))
+}
+
+simd! {
+    /// The sums of `g` and of `g (x - m)` over a plane, `g` being what of `dy` is kept.
+    fn slopes<T>(x: &[T], kept: Kept<'_, T>, dy: &[T], m: T) -> (f64, f64) {
+        match kept {
+            Kept::All => kept_sums(x, x, dy, m, |_, _| true),
+            Kept::Result(y) => kept_sums(x, y, dy, m, |_, y| y > T::ZERO),
+            Kept::Line(slope, shift) => kept_sums(x, x, dy, m, |x, _| x * slope + shift > T::ZERO),
+        }
+    }
+}
+
+/// The input's gradient as a line through `g` and `x`: `slope g + (lean (x - mean) + offset)`.
+#[derive(Clone, Copy)]
+struct Slant<T> {
+    slope: T,
+    lean: T,
+    offset: T,
+    mean: T,
+}
+
+impl<T: Elem> Slant<T> {
+    #[inline(always)]
+    fn at(self, g: T, x: T) -> T {
+        self.slope * g + (self.lean * (x - self.mean) + self.offset)
+    }
+}
+
+simd! {
+    /// Writes the input's gradient over that of the result.
+    fn slant<T>(dy: &mut [T], x: &[T], kept: Kept<'_, T>, line: Slant<T>) -> () {
+        let all = dy.iter_mut().zip(x);
+        match kept {
+            Kept::All => all.for_each(|(dy, &x)| *dy = line.at(*dy, x)),
+            Kept::Result(y) => all.zip(y).for_each(|((dy, &x), &y)| {
+                *dy = line.at(if y > T::ZERO { *dy } else { T::ZERO }, x);
+            }),
+            Kept::Line(slope, shift) => all.for_each(|(dy, &x)| {
+                *dy = line.at(if x * slope + shift > T::ZERO { *dy } else { T::ZERO }, x);
+            }),
+        }
+    }
+}
+
+simd! {
+    /// Writes the input's gradient to `dx`, and over that of the result what of it passes the ReLU.
+    fn slant_and_mask<T>(dx: &mut [MaybeUninit<T>], dy: &mut [T], x: &[T], y: &[T], line: Slant<T>) -> () {
+        for (((dx, dy), &x), &y) in dx.iter_mut().zip(dy).zip(x).zip(y) {
+            *dy = if y > T::ZERO { *dy } else { T::ZERO };
+            dx.write(line.at(*dy, x));
+        }
+    }
+}
+
+/// Mean and variance of all planes together: each plane around its own mean, put together as by Chan, Golub and LeVeque
+/// ("Updating formulae and a pairwise algorithm for computing sample variances", 1979), so that memory is read once and
+/// no digits are lost however far the mean is from zero.
+fn moments<'a, T: Elem>(planes: impl Iterator<Item = &'a [T]>) -> Moments {
+    let (mut count, mut mean, mut squared) = (0.0, 0.0, 0.0);
+    for x in planes.filter(|x| !x.is_empty()) {
+        let more = x.len() as f64;
+        let own = sum(x) / more;
+        let near = T::of(own);
+        let astray = own - near.to_f64();
+        let delta = own - mean;
+        let all = count + more;
+        squared += squares(x, near) - more * astray * astray + delta * delta * count * more / all;
+        mean += delta * more / all;
+        count = all;
+    }
+    Moments { mean, var: (squared / count).max(0.0) }
 }
 
 impl BatchNorm {
-    fn forward<T: Elem>(&self, x: &[T], affine: &[T], residual: Option<&[T]>) -> Vec<T> {
+    fn forward<T: Elem>(
+        &self,
+        x: &[T],
+        affine: &[T],
+        residual: Option<&[T]>,
+        fixed: Option<Vec<Moments>>,
+    ) -> (Vec<T>, Vec<Moments>) {
         let sizes = self.sizes;
-        let count = (sizes.images * sizes.pixels) as f64;
-        let given = self.moments.get();
+        let floor = if self.relu { T::ZERO } else { T::NEG_INFINITY };
         let channel = |(c, mut y): (usize, Vec<&mut [MaybeUninit<T>]>)| {
-            let moments = match given {
-                Some(given) => given[c],
-                None => {
-                    let mean = sizes.planes(x, c).map(|x| lanes(x.len(), |i| x[i])).sum::<f64>() / count;
-                    let m = T::of(mean);
-                    let square = |x: &[T]| lanes(x.len(), |i| (x[i] - m) * (x[i] - m));
-                    Moments { mean, var: sizes.planes(x, c).map(square).sum::<f64>() / count }
-                }
-            };
-            let slope = affine[c].to_f64() / (moments.var + self.eps).sqrt();
-            let (slope, shift) = (T::of(slope), T::of(affine[sizes.channels + c].to_f64() - moments.mean * slope));
-            let floor = if self.relu { T::ZERO } else { T::NEG_INFINITY };
-            let rectify = |v: T| if v < floor { floor } else { v };
+            let moments = fixed.as_ref().map_or_else(|| moments(sizes.planes(x, c)), |fixed| fixed[c]);
+            let line = self.line(affine, c, moments);
             for (image, (y, x)) in y.iter_mut().zip(sizes.planes(x, c)).enumerate() {
-                match residual {
-                    None => y.iter_mut().zip(x).for_each(|(y, &x)| {
-                        y.write(rectify(x * slope + shift));
-                    }),
-                    Some(r) => {
-                        let from = (image * sizes.channels + c) * sizes.pixels;
-                        let r = &r[from..from + sizes.pixels];
-                        y.iter_mut().zip(x).zip(r).for_each(|((y, &x), &r)| {
-                            y.write(rectify(x * slope + shift + r));
-                        });
-                    }
-                }
+                let from = (image * sizes.channels + c) * sizes.pixels;
+                apply(y, x, residual.map(|r| &r[from..from + sizes.pixels]), line, floor);
             }
             moments
         };
@@ -248,133 +417,79 @@ impl BatchNorm {
                 moments = sizes.planes_mut(y).into_par_iter().enumerate().map(channel).collect();
             })
         };
-        // Where statistics were given they stay.
-        let _ = self.moments.set(moments);
-        y
+        (y, moments)
     }
 
-    /// The gradients of the input, of `[weight, bias]`, and of the residual (the gradient behind the ReLU; empty without
-    /// ReLU, where nobody asks).
-    fn gradients<T: Elem>(&self, x: &[T], affine: &[T], y: &[T], dy: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
+    /// Slope and shift of a channel.
+    fn line<T: Elem>(&self, affine: &[T], c: usize, moments: Moments) -> (T, T) {
+        let slope = affine[c].to_f64() / (moments.var + self.eps).sqrt();
+        (T::of(slope), T::of(affine[self.sizes.channels + c].to_f64() - moments.mean * slope))
+    }
+
+    /// From the gradient of the result. `y` is the result where a residual was added; `residual`: whether somebody wants
+    /// what of the gradient passes the ReLU.
+    fn gradients<T: Elem>(
+        &self,
+        x: &[T],
+        affine: &[T],
+        y: Option<&[T]>,
+        mut dy: Vec<T>,
+        moments: &[Moments],
+        residual: bool,
+    ) -> Gradients<T> {
         let sizes = self.sizes;
         let count = (sizes.images * sizes.pixels) as f64;
-        let moments = self.moments.get().map(Vec::as_slice).unwrap_or_default();
-        let channel = |c: usize, dx: &mut [&mut [MaybeUninit<T>]], behind: &mut [&mut [MaybeUninit<T>]]| {
+        let channel = |c: usize, dx: &mut [&mut [MaybeUninit<T>]], dy: &mut [&mut [T]]| {
             let Moments { mean, var } = moments[c];
-            let inverse = 1.0 / (var + self.eps).sqrt();
-            let m = T::of(mean);
-            let planes = || sizes.planes(x, c).zip(sizes.planes(y, c)).zip(sizes.planes(dy, c));
+            let (inverse, mean) = (1.0 / (var + self.eps).sqrt(), T::of(mean));
+            let (multiple, shift) = self.line(affine, c, moments[c]);
+            let planes = || {
+                sizes.planes(x, c).enumerate().map(move |(image, x)| {
+                    let from = (image * sizes.channels + c) * sizes.pixels;
+                    (
+                        x,
+                        match y {
+                            Some(y) => Kept::Result(&y[from..from + sizes.pixels]),
+                            None if self.relu => Kept::Line(multiple, shift),
+                            None => Kept::All,
+                        },
+                    )
+                })
+            };
             let (mut sum, mut product) = (0.0, 0.0);
-            for ((x, y), dy) in planes() {
-                let (a, b) = if self.relu {
-                    lanes2(x.len(), |i| (if y[i] > T::ZERO { dy[i] } else { T::ZERO }, x[i] - m))
-                } else {
-                    lanes2(x.len(), |i| (dy[i], x[i] - m))
-                };
+            for ((x, kept), dy) in planes().zip(&*dy) {
+                let (a, b) = slopes(x, kept, dy, mean);
                 sum += a;
                 product += b;
             }
             let slope = affine[c].to_f64() * inverse;
             // dx = slope (dy - mean(dy) - x^ mean(dy x^)); without the means where the moments are given.
             let (a, b) = if self.fixed { (0.0, 0.0) } else { (sum / count, product * inverse * inverse / count) };
-            let (lean, offset, slope) = (T::of(-slope * b), T::of(-slope * a), T::of(slope));
-            let slanted = |x: T, dy: T| slope * dy + (lean * (x - m) + offset);
-            for (image, ((x, y), dy)) in planes().enumerate() {
-                let dx = &mut dx[image];
-                match behind.get_mut(image) {
-                    None => dx.iter_mut().zip(x).zip(dy).for_each(|((dx, &x), &dy)| {
-                        dx.write(slanted(x, dy));
-                    }),
-                    Some(behind) => {
-                        let out = dx.iter_mut().zip(behind.iter_mut());
-                        out.zip(x).zip(y).zip(dy).for_each(|((((dx, behind), &x), &y), &dy)| {
-                            let dy = if y > T::ZERO { dy } else { T::ZERO };
-                            behind.write(dy);
-                            dx.write(slanted(x, dy));
-                        });
-                    }
+            let line = Slant { slope: T::of(slope), lean: T::of(-slope * b), offset: T::of(-slope * a), mean };
+            for (image, ((x, kept), dy)) in planes().zip(dy).enumerate() {
+                match (dx.get_mut(image), kept) {
+                    (Some(dx), Kept::Result(y)) => slant_and_mask(dx, dy, x, y, line),
+                    _ => slant(dy, x, kept, line),
                 }
             }
             (product * inverse, sum)
         };
-        let (mut sums, mut behind) = (Vec::<(f64, f64)>::new(), Vec::new());
+        let mut sums = Vec::<(f64, f64)>::new();
+        // A second buffer is needed only where both gradients go on.
+        let two = residual && y.is_some();
         // SAFETY: `planes_mut` cuts the whole of both into planes, and each is zipped with inputs as long.
         let dx = unsafe {
-            written(sizes.len(), |dx| {
-                behind = written(if self.relu { sizes.len() } else { 0 }, |behind| {
-                    let planes = sizes.planes_mut(dx).into_par_iter().zip(sizes.planes_mut(behind)).enumerate();
-                    sums = planes.map(|(c, (mut dx, mut behind))| channel(c, &mut dx, &mut behind)).collect();
-                });
+            written(if two { sizes.len() } else { 0 }, |dx| {
+                let planes = sizes.planes_mut(dx).into_par_iter().zip(sizes.planes_mut(&mut dy)).enumerate();
+                sums = planes.map(|(c, (mut dx, mut dy))| channel(c, &mut dx, &mut dy)).collect();
             })
         };
         let (dw, db): (Vec<T>, Vec<T>) = sums.into_iter().map(|(w, b)| (T::of(w), T::of(b))).unzip();
-        (dx, [dw, db].concat(), behind)
-    }
-
-    fn backward(
-        &self,
-        x: &Tensor,
-        affine: &Tensor,
-        y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Tensor, Tensor, Option<Tensor>)> {
-        with_elem!("batch_norm", x.dtype(), T => with_values::<T, _>(x, |x_| with_values::<T, _>(affine, |a_| {
-            with_values::<T, _>(y, |y_| with_values::<T, _>(dy, |dy_| {
-                let (dx, da, dr) = self.gradients(x_, a_, y_, dy_);
-                let dr = if self.relu { Some(tensor(dr, x.shape())?) } else { None };
-                Ok((tensor(dx, x.shape())?, tensor(da, affine.shape())?, dr))
-            }))
-        })))
-    }
-}
-
-impl CustomOp2 for BatchNorm {
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_elem!("batch_norm", s1.dtype(), T => {
-            let (x, affine) = (values::<T>(s1, l1)?, values::<T>(s2, l2)?);
-            Ok(output(self.forward(&x, &affine, None), l1.shape()))
-        })
-    }
-
-    fn bwd(&self, x: &Tensor, affine: &Tensor, y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, da, _) = self.backward(x, affine, y, dy)?;
-        Ok((Some(dx), Some(da)))
-    }
-}
-
-impl CustomOp3 for BatchNorm {
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        with_elem!("batch_norm", s1.dtype(), T => {
-            let (x, affine, r) = (values::<T>(s1, l1)?, values::<T>(s2, l2)?, values::<T>(s3, l3)?);
-            Ok(output(self.forward(&x, &affine, Some(&r)), l1.shape()))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        affine: &Tensor,
-        _residual: &Tensor,
-        y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, da, dr) = self.backward(x, affine, y, dy)?;
-        Ok((Some(dx), Some(da), dr))
+        let affine = [dw, db].concat();
+        if two {
+            Gradients { input: dx, affine, residual: Some(dy) }
+        } else {
+            Gradients { input: dy, affine, residual: None }
+        }
     }
 }

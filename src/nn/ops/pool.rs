@@ -3,10 +3,11 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, backend::BackendStorage, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType, backend::BackendStorage, bail};
 use rayon::prelude::*;
 
 use super::elem::{Elem, dims4, num::Float, output, tensor, values, with_elem, with_values};
+use super::tape::{Place, Taped};
 
 /// Windows of one axis: output size, and for each output the half-open range of inputs.
 #[derive(Clone)]
@@ -79,6 +80,49 @@ pub fn max_pool2d_ceil(x: &Tensor, kernel: usize, stride: usize) -> Result<Tenso
         return super::cuda::max_pool2d(x, (rows.len(), columns.len()), (kernel, stride, 0));
     }
     x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })
+}
+
+impl Taped {
+    /// [`max_pool2d`].
+    pub fn max_pool2d(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
+        if let Some(x) = self.elsewhere() {
+            return Ok(Self::of_tensor(max_pool2d(x, kernel, stride, padding)?));
+        }
+        let (_, _, h, w) = dims4("max_pool2d", self.values())?;
+        check_window("max_pool2d", h, w, kernel, stride, padding)?;
+        self.pooled(Axis::sliding(h, kernel, stride, padding), Axis::sliding(w, kernel, stride, padding))
+    }
+
+    /// [`max_pool2d_ceil`].
+    pub fn max_pool2d_ceil(&self, kernel: usize, stride: usize) -> Result<Self> {
+        if let Some(x) = self.elsewhere() {
+            return Ok(Self::of_tensor(max_pool2d_ceil(x, kernel, stride)?));
+        }
+        let (_, _, h, w) = dims4("max_pool2d", self.values())?;
+        check_window("max_pool2d", h, w, kernel, stride, 0)?;
+        self.pooled(Axis::ceiling(h, kernel, stride), Axis::ceiling(w, kernel, stride))
+    }
+
+    fn pooled(&self, rows: Axis, columns: Axis) -> Result<Self> {
+        let x = self.values();
+        let ((n, c, h, w), dtype) = (x.dims4()?, x.dtype());
+        let (out, place) = (rows.len() * columns.len(), self.place());
+        let (values, winners) = with_elem!("max_pool2d", dtype, T => with_values::<T, _>(x, |x| {
+            let (y, winners) = max_planes(&rows, &columns, x, n * c);
+            Ok((tensor(y, (n, c, rows.len(), columns.len()))?, winners))
+        }))?;
+        Self::made(values, &[self], None, move |dy, _| {
+            with_elem!("max_pool2d", dtype, T => {
+                let sum = |place: &Place| -> Result<()> {
+                    let mut dx = place.take::<T>()?.unwrap_or_else(|| vec![T::ZERO; n * c * h * w]);
+                    give_winners(&mut dx, &winners, T::cpu_storage_as_slice(&dy)?, h * w, out);
+                    place.give(dx)
+                };
+                place.as_ref().map_or(Ok(()), sum)?;
+                Ok(None)
+            })
+        })
+    }
 }
 
 /// The largest value of each channel: `[N, C, H, W] -> [N, C]`.
@@ -163,23 +207,42 @@ fn max_plane<T: Elem>(rows: &Axis, columns: &Axis, x: &[T], y: &mut [T], winners
     }
 }
 
+/// The maxima of `planes` planes, and their places.
+fn max_planes<T: Elem>(rows: &Axis, columns: &Axis, x: &[T], planes: usize) -> (Vec<T>, Vec<u32>) {
+    let out = rows.len() * columns.len();
+    let (mut y, mut winners) = (vec![T::ZERO; planes * out], vec![0; planes * out]);
+    if !y.is_empty() {
+        y.par_chunks_mut(out)
+            .zip(winners.par_chunks_mut(out))
+            .zip(x.par_chunks(rows.input * columns.input))
+            .for_each(|((y, winners), x)| max_plane(rows, columns, x, y, winners));
+    }
+    (y, winners)
+}
+
+/// Adds every maximum's gradient where it came from.
+fn give_winners<T: Elem>(dx: &mut [T], winners: &[u32], dy: &[T], plane: usize, out: usize) {
+    if !dx.is_empty() {
+        dx.par_chunks_mut(plane).zip(winners.par_chunks(out)).zip(dy.par_chunks(out)).for_each(
+            |((dx, winners), dy)| {
+                for (&place, &g) in winners.iter().zip(dy) {
+                    dx[place as usize] += g;
+                }
+            },
+        );
+    }
+}
+
 impl CustomOp1 for MaxPool {
     fn name(&self) -> &'static str {
         "max_pool2d"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, c, h, w) = layout.shape().dims4()?;
+        let (n, c, _, _) = layout.shape().dims4()?;
         let (oh, ow) = (self.rows.len(), self.columns.len());
         with_elem!("max_pool2d", storage.dtype(), T => {
-            let x = values::<T>(storage, layout)?;
-            let mut y = vec![T::ZERO; n * c * oh * ow];
-            let mut winners = vec![0; y.len()];
-            if !y.is_empty() {
-                y.par_chunks_mut(oh * ow).zip(winners.par_chunks_mut(oh * ow)).zip(x.par_chunks(h * w)).for_each(
-                    |((y, winners), x)| max_plane(&self.rows, &self.columns, x, y, winners),
-                );
-            }
+            let (y, winners) = max_planes(&self.rows, &self.columns, &values::<T>(storage, layout)?, n * c);
             // A second forward of the same op would see the same input, so the first answer stays valid.
             let _ = self.winners.set(winners);
             Ok(output(y, (n, c, oh, ow)))
@@ -192,15 +255,7 @@ impl CustomOp1 for MaxPool {
         let winners = self.winners.get().map(Vec::as_slice).unwrap_or_default();
         with_elem!("max_pool2d", x.dtype(), T => with_values::<T, _>(gradient, |gradient| {
             let mut dx = vec![T::ZERO; n * c * h * w];
-            if !dx.is_empty() {
-                dx.par_chunks_mut(h * w).zip(winners.par_chunks(out)).zip(gradient.par_chunks(out)).for_each(
-                    |((dx, winners), gradient)| {
-                        for (&place, &g) in winners.iter().zip(gradient) {
-                            dx[place as usize] += g;
-                        }
-                    },
-                );
-            }
+            give_winners(&mut dx, winners, gradient, h * w, out);
             Ok(Some(tensor(dx, x.shape())?))
         }))
     }

@@ -7,6 +7,7 @@ use super::*;
 mod conv;
 mod gradients;
 mod others;
+mod tape;
 
 /// Bits without pattern, the same in every run (xorshift64; Marsaglia 2003, "Xorshift RNGs").
 pub(super) fn bits(seed: u64) -> impl Iterator<Item = u64> {

@@ -78,7 +78,7 @@ impl Mlp {
             if let Some(norm) = &layer.norm {
                 let (n, dim) = y.dims2()?;
                 let map = y.reshape((n, dim, 1, 1))?;
-                y = if at_end { norm.forward(&map, mode)? } else { norm.forward_relu(&map, None, mode)? };
+                y = if at_end { norm.forward(&map, mode)? } else { norm.forward_relu(&map, mode)? };
                 y = y.reshape((n, dim))?;
             } else if !at_end {
                 y = if self.between == Between::Gelu { y.gelu()? } else { ops::relu(&y)? };

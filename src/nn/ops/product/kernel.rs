@@ -42,17 +42,39 @@ impl<T> Kernel<T> {
     }
 }
 
+/// Side of the squares that [`Kernels::transpose`] turns over.
+pub const LINES: usize = 8;
+
+/// `transpose(from, to, row, blocks)`: `to[i * row + j] = from[j][i]` for `i` below `LINES * blocks`.
+///
+/// # Safety
+/// Each of `from` may be read over `LINES * blocks` values, `to` written over `(LINES * blocks - 1) * row + LINES`, rows
+/// in their order where they overlap; the processor has the function's instructions.
+pub type Transpose<T> = unsafe fn([*const T; LINES], *mut T, usize, usize);
+
 /// Which number types have kernels, best first.
 pub trait Kernels: Sized + 'static {
     fn kernels() -> Vec<Kernel<Self>>;
     /// The first of them, looked for once.
     fn best() -> Kernel<Self>;
+    /// Turns columns into rows, where the processor has instructions for it.
+    fn transpose() -> Option<Transpose<Self>> {
+        None
+    }
 }
 
 impl Kernels for f32 {
     fn best() -> Kernel<Self> {
         static BEST: OnceLock<Kernel<f32>> = OnceLock::new();
         *BEST.get_or_init(|| Self::kernels()[0])
+    }
+
+    fn transpose() -> Option<Transpose<Self>> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx") {
+            return Some(x86::transpose);
+        }
+        None
     }
 
     fn kernels() -> Vec<Kernel<Self>> {
@@ -106,6 +128,42 @@ unsafe fn portable<T: Elem>(rows: usize, depth: usize, a: *const T, b: *const T,
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
+
+    /// See [`super::Transpose`].
+    #[target_feature(enable = "avx")]
+    pub unsafe fn transpose(mut from: [*const f32; 8], mut to: *mut f32, row: usize, blocks: usize) {
+        for _ in 0..blocks {
+            // SAFETY: within what the caller promises for this block.
+            let [a, b, c, d, e, f, g, h] = from.map(|line| unsafe { _mm256_loadu_ps(line) });
+            // Pairs of lines, then fours, then the halves of all eight.
+            let (ab0, ab1) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd0, cd1) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let (ef0, ef1) = (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f));
+            let (gh0, gh1) = (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
+            let low = [
+                _mm256_shuffle_ps::<0x44>(ab0, cd0),
+                _mm256_shuffle_ps::<0xEE>(ab0, cd0),
+                _mm256_shuffle_ps::<0x44>(ab1, cd1),
+                _mm256_shuffle_ps::<0xEE>(ab1, cd1),
+            ];
+            let high = [
+                _mm256_shuffle_ps::<0x44>(ef0, gh0),
+                _mm256_shuffle_ps::<0xEE>(ef0, gh0),
+                _mm256_shuffle_ps::<0x44>(ef1, gh1),
+                _mm256_shuffle_ps::<0xEE>(ef1, gh1),
+            ];
+            for i in 0..4 {
+                // SAFETY: as above.
+                unsafe { _mm256_storeu_ps(to.add(i * row), _mm256_permute2f128_ps::<0x20>(low[i], high[i])) };
+            }
+            for i in 0..4 {
+                // SAFETY: as above.
+                unsafe { _mm256_storeu_ps(to.add((4 + i) * row), _mm256_permute2f128_ps::<0x31>(low[i], high[i])) };
+            }
+            from = from.map(|line| line.wrapping_add(8));
+            to = to.wrapping_add(8 * row);
+        }
+    }
 
     /// A kernel of `$rows` rows and two vectors of `$lanes` columns, and one copy of its loop for every smaller number
     /// of rows, so that no work is spent on rows that are not there.

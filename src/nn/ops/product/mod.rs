@@ -3,15 +3,15 @@
 //! column matrix never exists. Forward convolution and both gradients are this one product with different offsets.
 
 mod kernel;
+mod pack;
 mod scratch;
 #[cfg(test)]
 mod tests;
 
-use rayon::prelude::*;
-
-use self::kernel::Operands;
+use self::{kernel::Operands, pack::pack_columns};
 pub use self::{
     kernel::{Kernel, Kernels},
+    pack::{pack_rows, packed_len},
     scratch::{Pooled, with_scratch},
 };
 use super::elem::Elem;
@@ -46,91 +46,6 @@ pub struct Columns<'a, T> {
 fn depth_block<T>(depth: usize) -> usize {
     let most = DEPTH_BYTES / size_of::<T>();
     depth.div_ceil(depth.div_ceil(most).max(1)).max(1)
-}
-
-/// Length of [`pack_rows`]' result.
-pub fn packed_len<T>(kernel: &Kernel<T>, rows: usize, depth: usize) -> usize {
-    rows.div_ceil(kernel.rows) * kernel.rows * depth
-}
-
-/// Brings the left factor into the order the kernel reads: blocks of depth, in them panels of rows.
-pub fn pack_rows<T: Elem>(kernel: &Kernel<T>, a: Rows<'_, T>, packed: &mut [T]) {
-    let panels = a.rows.div_ceil(kernel.rows);
-    let block = depth_block::<T>(a.at.len());
-    if panels == 0 || a.at.is_empty() {
-        return;
-    }
-    let parts: Vec<(usize, &[usize], &mut [T])> = packed
-        .chunks_mut(panels * kernel.rows * block)
-        .zip(a.at.chunks(block))
-        .flat_map(|(packed, at)| {
-            packed.chunks_mut(kernel.rows * at.len()).enumerate().map(move |(panel, out)| (panel, at, out))
-        })
-        .collect();
-    parts.into_par_iter().with_min_len(8).for_each(|(panel, at, out)| {
-        // The rows of the left factor are to its panels what columns are to the right one's.
-        let first = panel * kernel.rows;
-        let rows: Vec<usize> = (first..a.rows.min(first + kernel.rows)).map(|row| row * a.row_step).collect();
-        pack_columns(kernel.rows, &Columns { values: a.values, depth_at: at, column_at: &rows }, out);
-    });
-}
-
-/// Brings columns into panels of `width`; places beyond the last column repeat it.
-fn pack_columns<T: Elem>(width: usize, b: &Columns<'_, T>, packed: &mut [T]) {
-    match width {
-        4 => pack_panels::<T, 4>(b, packed),
-        6 => pack_panels::<T, 6>(b, packed),
-        8 => pack_panels::<T, 8>(b, packed),
-        12 => pack_panels::<T, 12>(b, packed),
-        16 => pack_panels::<T, 16>(b, packed),
-        32 => pack_panels::<T, 32>(b, packed),
-        other => unreachable!("no kernel is {other} wide"),
-    }
-}
-
-fn pack_panels<T: Elem, const N: usize>(b: &Columns<'_, T>, packed: &mut [T]) {
-    let Some(deepest) = b.depth_at.iter().max() else { return };
-    for (panel, out) in b.column_at.chunks(N).zip(packed.chunks_mut(N * b.depth_at.len())) {
-        let at: [usize; N] = std::array::from_fn(|j| panel[j.min(panel.len() - 1)]);
-        let out = out.as_chunks_mut::<N>().0;
-        let farthest = at.iter().max().map_or(0, |most| most + deepest);
-        assert!(farthest < b.values.len(), "a column reaches beyond the image");
-        // Most panels are few stretches of lines of pixels.
-        let mut starts = [0; N];
-        let mut stretches = 0;
-        for j in 0..N {
-            if j == 0 || at[j] != at[j - 1] + 1 {
-                starts[stretches] = j;
-                stretches += 1;
-            }
-        }
-        let starts = &starts[..stretches];
-        let rows = out.len();
-        let mut copied = 0;
-        if stretches <= N / 3 && starts.iter().all(|&j| at[j] + N + deepest <= b.values.len()) {
-            // Each stretch is copied N wide; what it writes too much, into the next row as well, is written again by the
-            // stretches and rows that follow. The last row has nothing behind it and is left to the loop below.
-            copied = if stretches == 1 { rows } else { rows - 1 };
-            for (row, &d) in b.depth_at[..copied].iter().enumerate() {
-                for &j in starts {
-                    // SAFETY: each read lies inside as just checked; a write from place `j < N` of a row ends in the next
-                    // row at the latest, and only the one stretch of a whole row (`j = 0`) is copied into the last row.
-                    unsafe {
-                        let from = b.values.as_ptr().add(d + at[j]).cast::<[T; N]>();
-                        out.as_mut_ptr()
-                            .cast::<T>()
-                            .add(row * N + j)
-                            .cast::<[T; N]>()
-                            .write_unaligned(from.read_unaligned());
-                    }
-                }
-            }
-        }
-        for (out, &d) in out[copied..].iter_mut().zip(&b.depth_at[copied..]) {
-            // SAFETY: no sum of two offsets exceeds `farthest`, which was just checked.
-            *out = std::array::from_fn(|j| unsafe { *b.values.get_unchecked(d + at[j]) });
-        }
-    }
 }
 
 /// One task's share of a product: `rows` (from a multiple of the kernel's) by `columns`.

@@ -58,3 +58,59 @@ fn a_buffer_comes_back_and_is_aligned() {
     assert_eq!(again, other);
     assert!(first != 0);
 }
+
+/// Packing from every kind of place: stretches of pixels, scattered columns over runs of lines of every length, neither.
+/// Oracle: the definition, element by element.
+#[test]
+fn packed_columns_are_the_columns_whatever_lies_behind_them() {
+    fn check<T: Elem>() {
+        let values = numbers::<T>(3, 4000);
+        let runs = |lengths: &[usize], gap: usize| {
+            let mut at = 0;
+            let mut all = Vec::new();
+            for &length in lengths {
+                all.extend(at..at + length);
+                at += length + gap;
+            }
+            all
+        };
+        let depths: Vec<Vec<usize>> = vec![
+            runs(&[1], 0),
+            runs(&[8], 0),
+            runs(&[7, 9, 8, 1, 16, 23, 3], 5),
+            runs(&[9, 8], 2),
+            runs(&[100], 0),
+            (0..40).map(|d| 2 * d).collect(),
+            (0..40).rev().collect(),
+        ];
+        let columns: Vec<Vec<usize>> = vec![
+            (0..35).collect(),
+            (0..50).map(|c| c * 61).collect(),
+            (0..33).map(|c| c / 3 * 50 + c % 3).collect(),
+            vec![7],
+        ];
+        for depth_at in &depths {
+            for column_at in &columns {
+                for width in [4, 6, 8, 12, 16, 32] {
+                    let panels = column_at.len().div_ceil(width);
+                    let mark = T::of(77.0);
+                    let mut packed = vec![mark; panels * width * depth_at.len() + 16];
+                    let len = packed.len() - 16;
+                    pack_columns(width, &Columns { values: &values, depth_at, column_at }, &mut packed[..len]);
+                    for panel in 0..panels {
+                        for (d, &deep) in depth_at.iter().enumerate() {
+                            for j in 0..width {
+                                let column = column_at[(panel * width + j).min(column_at.len() - 1)];
+                                let found = packed[(panel * depth_at.len() + d) * width + j];
+                                assert!(found == values[deep + column], "width {width}, panel {panel}, {d}, {j}");
+                            }
+                        }
+                    }
+                    assert!(packed[len..].iter().all(|v| *v == mark), "width {width} writes behind its end");
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}

@@ -40,6 +40,11 @@ fn batch_norm_gradients_equal_finite_differences() {
         check_gradients(&inputs, |t| Ok(batch_norm_train_relu(&t[0], &t[1], &t[2], 1e-3, Some(&t[3]))?.0));
         let (mean, var) = (noise(5, &[c]), noise(6, &[c]).abs().unwrap());
         check_gradients(&inputs[..3], |t| batch_norm_eval(&t[0], &t[1], &t[2], &mean, &var, 1e-3));
+        check_gradients(&inputs, |t| {
+            let residual = Taped::enter(&t[3])?;
+            let x = Taped::enter(&t[0])?;
+            x.batch_norm_eval([&t[1], &t[2], &mean, &var], 1e-3, After::AddRelu(&residual))?.leave()
+        });
     }
     let inputs = [noise(1, &[4, 3]), noise(2, &[3]), noise(3, &[3])];
     check_gradients(&inputs, |t| Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3)?.0));

@@ -1,0 +1,299 @@
+//! Maps on their way through a network that learns, on the CPU.
+//!
+//! candle's `backward` keeps a running sum for each tensor: it clears a buffer of the tensor's size, then adds what an
+//! operation gave into another new one. For the maps of a backbone those are four passes over memory beside the one that
+//! computes, as much as the products of a 1x1 layer themselves. So the graph that candle walks here is made of *tokens*,
+//! tensors of one number, and a map's gradient lies in a place beside its token: the first operation to give one leaves its
+//! buffer there, the next adds to it while it computes, and the operation that made the map takes it and writes over it.
+//! Weights are in the graph as ever, so that `backward` on the loss finds their gradients.
+//!
+//! On another device than the CPU a taped map is a plain tensor, and every operation is the tensor's own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
+use rayon::prelude::*;
+
+use super::elem::{Elem, dims4, num::Float, output, same_dtype, tensor, with_elem, with_values};
+
+/// Elements one task adds.
+const BLOCK: usize = 1 << 14;
+
+/// A map of a network that learns.
+#[derive(Clone, Debug)]
+pub struct Taped {
+    /// Without a graph, but on another device than the CPU.
+    values: Tensor,
+    /// Absent where nothing trainable stands behind the map.
+    link: Option<Link>,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    token: Tensor,
+    gradient: Place,
+}
+
+/// Where a map's gradient is summed during a backward pass. Empty before and after it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place(Arc<Mutex<Option<CpuStorage>>>);
+
+impl Place {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<CpuStorage>> {
+        // A panic while the lock was held left either a whole buffer or none.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was given so far, to be added to and given again.
+    pub fn take<T: Elem>(&self) -> Result<Option<Vec<T>>> {
+        self.lock().take().map(T::cpu_storage_data).transpose()
+    }
+
+    /// Adds a gradient of the map.
+    pub fn give<T: Elem>(&self, gradient: Vec<T>) -> Result<()> {
+        let sum = match self.take::<T>()? {
+            None => gradient,
+            Some(mut sum) => {
+                sum.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).for_each(|(sum, more)| {
+                    sum.iter_mut().zip(more).for_each(|(sum, &more)| *sum += more);
+                });
+                sum
+            }
+        };
+        *self.lock() = Some(T::to_cpu_storage_owned(sum));
+        Ok(())
+    }
+}
+
+/// What an operation does with the gradient of its result: gives the gradients of the maps it took to their places, and
+/// answers with that of its parameter, if it has one and the flag asks for it.
+type Back = dyn Fn(CpuStorage, bool) -> Result<Option<Tensor>> + Send + Sync;
+
+impl Taped {
+    /// A tensor whose own graph, if it has one, goes on behind the map.
+    pub fn enter(x: &Tensor) -> Result<Self> {
+        if !x.device().is_cpu() {
+            return Ok(Self { values: x.clone(), link: None });
+        }
+        let values = x.detach().contiguous()?;
+        if !x.track_op() {
+            return Ok(Self { values, link: None });
+        }
+        let gradient = Place::default();
+        Ok(Self { values, link: Some(Link { token: x.apply_op1(Enter(gradient.clone()))?, gradient }) })
+    }
+
+    /// The map as a tensor, from which gradients flow back into the map. Costs a copy where anything trainable stands
+    /// behind it.
+    pub fn leave(&self) -> Result<Tensor> {
+        match &self.link {
+            None => Ok(self.values.clone()),
+            Some(Link { token, gradient }) => {
+                token.apply_op1(Leave { values: self.values.clone(), gradient: gradient.clone() })
+            }
+        }
+    }
+
+    /// `f` of the map as a tensor.
+    pub fn through(&self, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        Self::enter(&f(&self.leave()?)?)
+    }
+
+    /// The values, for somebody who looks only.
+    pub fn values(&self) -> &Tensor {
+        &self.values
+    }
+
+    /// The tensor that stands for the map on another device than the CPU.
+    pub(super) fn elsewhere(&self) -> Option<&Tensor> {
+        (!self.values.device().is_cpu()).then_some(&self.values)
+    }
+
+    /// A map that [`Self::elsewhere`]'s operations made.
+    pub(super) fn of_tensor(values: Tensor) -> Self {
+        Self { values, link: None }
+    }
+
+    /// Where the map's gradient is to be given; nobody asks where this is absent.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.link.as_ref().map(|link| link.gradient.clone())
+    }
+
+    /// The result of an operation on one or two maps and at most one parameter.
+    pub(super) fn made(
+        values: Tensor,
+        maps: &[&Self],
+        parameter: Option<&Tensor>,
+        back: impl Fn(CpuStorage, bool) -> Result<Option<Tensor>> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let parameter = parameter.filter(|parameter| parameter.track_op());
+        let tokens = maps.iter().filter_map(|map| map.link.as_ref()).map(|link| &link.token);
+        let inputs: Vec<&Tensor> = parameter.into_iter().chain(tokens).collect();
+        let gradient = Place::default();
+        let op = Node { back: Box::new(back), gradient: gradient.clone(), parameter: parameter.is_some() };
+        let token = match inputs[..] {
+            [] => return Ok(Self { values, link: None }),
+            [a] => a.apply_op1(op)?,
+            [a, b] => a.apply_op2(b, op)?,
+            [a, b, c] => a.apply_op3(b, c, op)?,
+            _ => bail!("a taped operation has two maps and one parameter at most"),
+        };
+        Ok(Self { values, link: Some(Link { token, gradient }) })
+    }
+
+    /// Two maps' channels one after the other.
+    pub fn cat(&self, other: &Self) -> Result<Self> {
+        let values = Tensor::cat(&[&self.values, &other.values], 1)?;
+        if self.elsewhere().is_some() {
+            return Ok(Self::of_tensor(values));
+        }
+        same_dtype("cat", self.values.dtype(), "second map", other.values.dtype())?;
+        let (n, a, h, w) = dims4("cat", &self.values)?;
+        let (first, all) = (a * h * w, values.elem_count() / n.max(1));
+        let places = [self.place(), other.place()];
+        let dtype = values.dtype();
+        Self::made(values, &[self, other], None, move |dy, _| {
+            with_elem!("cat", dtype, T => {
+                let dy = T::cpu_storage_data(dy)?;
+                for (place, range) in places.iter().zip([0..first, first..all]) {
+                    let (Some(place), false) = (place, range.is_empty()) else { continue };
+                    let mut sum = place.take::<T>()?.unwrap_or_else(|| vec![T::ZERO; n * range.len()]);
+                    sum.par_chunks_mut(range.len()).zip(dy.par_chunks(all)).for_each(|(sum, dy)| {
+                        sum.iter_mut().zip(&dy[range.clone()]).for_each(|(sum, &dy)| *sum += dy);
+                    });
+                    place.give(sum)?;
+                }
+                Ok(None)
+            })
+        })
+    }
+}
+
+fn token() -> (CpuStorage, Shape) {
+    (CpuStorage::F32(vec![0.0]), Shape::from(1))
+}
+
+/// The gradient of a token: only that there is one says anything.
+fn told(token: &Tensor) -> Result<Option<Tensor>> {
+    Ok(Some(token.zeros_like()?))
+}
+
+struct Enter(Place);
+
+impl CustomOp1 for Enter {
+    fn name(&self) -> &'static str {
+        "enter"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok(token())
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
+        with_elem!("enter", x.dtype(), T => match self.0.take::<T>()? {
+            Some(gradient) => Ok(Some(tensor(gradient, x.shape())?)),
+            None => Ok(Some(x.zeros_like()?)),
+        })
+    }
+}
+
+struct Leave {
+    values: Tensor,
+    gradient: Place,
+}
+
+impl CustomOp1 for Leave {
+    fn name(&self) -> &'static str {
+        "leave"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_elem!("leave", self.values.dtype(), T => with_values::<T, _>(&self.values, |values| {
+            Ok(output(values.to_vec(), self.values.shape()))
+        }))
+    }
+
+    fn bwd(&self, token: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        with_elem!("leave", dy.dtype(), T => with_values::<T, _>(dy, |dy| self.gradient.give(dy.to_vec())))?;
+        told(token)
+    }
+}
+
+/// One operation; its parameter, if any is in the graph, is the first input.
+struct Node {
+    back: Box<Back>,
+    gradient: Place,
+    parameter: bool,
+}
+
+impl Node {
+    fn back<const N: usize>(&self, inputs: [&Tensor; N]) -> Result<[Option<Tensor>; N]> {
+        let Some(gradient) = self.gradient.lock().take() else { bail!("no gradient arrived at a taped operation") };
+        let mut parameter = (self.back)(gradient, self.parameter)?;
+        let mut all = [const { None }; N];
+        for (i, (all, input)) in all.iter_mut().zip(inputs).enumerate() {
+            *all = if i == 0 && self.parameter { parameter.take() } else { told(input)? };
+        }
+        Ok(all)
+    }
+}
+
+impl CustomOp1 for Node {
+    fn name(&self) -> &'static str {
+        "taped"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok(token())
+    }
+
+    fn bwd(&self, a: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
+        let [a] = self.back([a])?;
+        Ok(a)
+    }
+}
+
+impl CustomOp2 for Node {
+    fn name(&self) -> &'static str {
+        "taped"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok(token())
+    }
+
+    fn bwd(&self, a: &Tensor, b: &Tensor, _: &Tensor, _: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [a, b] = self.back([a, b])?;
+        Ok((a, b))
+    }
+}
+
+impl CustomOp3 for Node {
+    fn name(&self) -> &'static str {
+        "taped"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(token())
+    }
+
+    fn bwd(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        c: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [a, b, c] = self.back([a, b, c])?;
+        Ok((a, b, c))
+    }
+}
