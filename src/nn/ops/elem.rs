@@ -118,9 +118,9 @@ pub fn output<T: Elem>(values: Vec<T>, shape: impl Into<Shape>) -> (CpuStorage, 
 /// A function over `f32` or `f64` that is compiled twice, for any processor and for those with AVX2, and picks at run
 /// time. Both give the same bits: products and sums are not contracted.
 macro_rules! simd {
-    ($(#[$about:meta])* fn $name:ident<$t:ident>($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
+    ($(#[$about:meta])* $open:vis fn $name:ident<$t:ident>($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
         $(#[$about])*
-        fn $name<$t: Elem>($($argument: $type),*) -> $result {
+        $open fn $name<$t: Elem>($($argument: $type),*) -> $result {
             #[inline(always)]
             fn body<$t: Elem>($($argument: $type),*) -> $result $body
             #[cfg(target_arch = "x86_64")]

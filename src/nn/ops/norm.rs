@@ -309,10 +309,16 @@ fn kept_sums<T: Elem>(x: &[T], y: &[T], dy: &[T], m: T, kept: impl Fn(T, T) -> b
     let (dys, dy) = dy.as_chunks::<LANES>();
     let (mut sums, mut products) = ([T::ZERO; LANES], [T::ZERO; LANES]);
     for ((x, y), dy) in xs.iter().zip(ys).zip(dys) {
+        // One short loop for each step, and every value read whether kept or not: only so are these vectors.
+        let g: [T; LANES] = std::array::from_fn(|i| {
+            let g = dy[i];
+            if kept(x[i], y[i]) { g } else { T::ZERO }
+        });
         for i in 0..LANES {
-            let g = if kept(x[i], y[i]) { dy[i] } else { T::ZERO };
-            sums[i] += g;
-            products[i] += g * (x[i] - m);
+            sums[i] += g[i];
+        }
+        for i in 0..LANES {
+            products[i] += g[i] * (x[i] - m);
         }
     }
     let rest = || x.iter().zip(y).zip(dy).map(|((&x, &y), &dy)| (if kept(x, y) { dy } else { T::ZERO }, x));

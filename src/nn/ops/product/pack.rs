@@ -6,7 +6,7 @@ use super::{
     Columns, Rows, depth_block,
     kernel::{Kernel, LINES},
 };
-use crate::nn::ops::elem::Elem;
+use crate::nn::ops::elem::{Elem, simd};
 
 /// Length of [`pack_rows`]' result.
 pub fn packed_len<T>(kernel: &Kernel<T>, rows: usize, depth: usize) -> usize {
@@ -35,16 +35,18 @@ pub fn pack_rows<T: Elem>(kernel: &Kernel<T>, a: Rows<'_, T>, packed: &mut [T]) 
     });
 }
 
-/// Brings columns into panels of `width`; places beyond the last column repeat it.
-pub fn pack_columns<T: Elem>(width: usize, b: &Columns<'_, T>, packed: &mut [T]) {
-    match width {
-        4 => pack_panels::<T, 4>(b, packed),
-        6 => pack_panels::<T, 6>(b, packed),
-        8 => pack_panels::<T, 8>(b, packed),
-        12 => pack_panels::<T, 12>(b, packed),
-        16 => pack_panels::<T, 16>(b, packed),
-        32 => pack_panels::<T, 32>(b, packed),
-        other => unreachable!("no kernel is {other} wide"),
+simd! {
+    /// Brings columns into panels of `width`; places beyond the last column repeat it.
+    pub fn pack_columns<T>(width: usize, b: &Columns<'_, T>, packed: &mut [T]) -> () {
+        match width {
+            4 => pack_panels::<T, 4>(b, packed),
+            6 => pack_panels::<T, 6>(b, packed),
+            8 => pack_panels::<T, 8>(b, packed),
+            12 => pack_panels::<T, 12>(b, packed),
+            16 => pack_panels::<T, 16>(b, packed),
+            32 => pack_panels::<T, 32>(b, packed),
+            other => unreachable!("no kernel is {other} wide"),
+        }
     }
 }
 
@@ -53,6 +55,7 @@ fn run(offsets: &[usize]) -> usize {
     1 + offsets.windows(2).take_while(|pair| pair[1] == pair[0] + 1).count()
 }
 
+#[inline(always)]
 fn pack_panels<T: Elem, const N: usize>(b: &Columns<'_, T>, packed: &mut [T]) {
     let Some(deepest) = b.depth_at.iter().max() else { return };
     let transpose = T::transpose();
