@@ -26,9 +26,7 @@ use crate::nn::device;
 use crate::project::Project;
 use crate::synth::SampleSpec;
 use crate::train::record::{self, DataRecord, RunRecord};
-use crate::train::{
-    self, FineTuneConfig, Outcome, RunInfo, Start, TrainConfig, TrainEvent, Trainer, curves, recipe_of,
-};
+use crate::train::{FineTuneConfig, Outcome, RunInfo, Start, TrainConfig, TrainEvent, Trainer, curves, recipe_of};
 
 /// candle walks the graph of a network by recursion. The pool's threads need as much as the train thread itself.
 pub(super) const STACK_BYTES: usize = 64 << 20;
