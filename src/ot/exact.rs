@@ -90,17 +90,24 @@ impl<'a> Simplex<'a> {
     fn entering(&mut self) -> Option<usize> {
         let arcs = self.network.cost.len();
         let (rows, columns) = (self.network.rows, self.network.b.len());
+        let (heads, tails) = self.tree.potential.split_at(rows);
         let mut best = (-self.slack, None);
-        let mut left_in_block = self.block;
-        for _ in 0..arcs {
-            let index = self.next;
-            self.next = if index + 1 == arcs { 0 } else { index + 1 };
-            let potential = &self.tree.potential;
-            let reduced = self.network.cost[index] + potential[index / columns] - potential[rows + index % columns];
-            if reduced < best.0 {
-                best = (reduced, Some(index));
+        let (mut seen, mut left_in_block) = (0, self.block);
+        while seen < arcs {
+            // The rest of a row, so that only the columns' potentials change from arc to arc.
+            let (row, from) = (self.next / columns, self.next % columns);
+            let length = (columns - from).min(left_in_block).min(arcs - seen);
+            let costs = &self.network.cost[self.next..self.next + length];
+            let tails = &tails[from..from + length];
+            let reduced = |cost: f64, tail: f64| cost + heads[row] - tail;
+            let least = least(costs, tails, &reduced);
+            if least < best.0 {
+                let place = costs.iter().zip(tails).position(|(&cost, &tail)| reduced(cost, tail) == least);
+                best = (least, place.map(|place| self.next + place));
             }
-            left_in_block -= 1;
+            self.next = if self.next + length == arcs { 0 } else { self.next + length };
+            seen += length;
+            left_in_block -= length;
             if left_in_block == 0 {
                 if best.1.is_some() {
                     break;
@@ -157,4 +164,20 @@ impl<'a> Simplex<'a> {
         let network = &self.network;
         self.tree.rehang(out, node, parent, entering, &|arc| network.arc(arc));
     }
+}
+
+/// The least of `f` over pairs, by lanes that the compiler computes at once. No value is NaN, for costs are finite.
+#[inline(always)]
+fn least(a: &[f64], b: &[f64], f: &impl Fn(f64, f64) -> f64) -> f64 {
+    const LANES: usize = 8;
+    let lower = |a: f64, b: f64| if b < a { b } else { a };
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut lanes = [f64::INFINITY; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane = lower(*lane, f(a, b));
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(&a, &b)| f(a, b));
+    lanes.into_iter().chain(rest).fold(f64::INFINITY, lower)
 }
