@@ -90,7 +90,8 @@ impl<'a> Simplex<'a> {
     fn entering(&mut self) -> Option<usize> {
         let arcs = self.network.cost.len();
         let (rows, columns) = (self.network.rows, self.network.b.len());
-        let (heads, tails) = self.tree.potential.split_at(rows);
+        // Arcs lead from rows to columns.
+        let (tails, heads) = self.tree.potential.split_at(rows);
         let mut best = (-self.slack, None);
         let (mut seen, mut left_in_block) = (0, self.block);
         while seen < arcs {
@@ -98,11 +99,11 @@ impl<'a> Simplex<'a> {
             let (row, from) = (self.next / columns, self.next % columns);
             let length = (columns - from).min(left_in_block).min(arcs - seen);
             let costs = &self.network.cost[self.next..self.next + length];
-            let tails = &tails[from..from + length];
-            let reduced = |cost: f64, tail: f64| cost + heads[row] - tail;
-            let least = least(costs, tails, &reduced);
+            let heads = &heads[from..from + length];
+            let reduced = |cost: f64, head: f64| cost + tails[row] - head;
+            let least = least(costs, heads, &reduced);
             if least < best.0 {
-                let place = costs.iter().zip(tails).position(|(&cost, &tail)| reduced(cost, tail) == least);
+                let place = costs.iter().zip(heads).position(|(&cost, &head)| reduced(cost, head) == least);
                 best = (least, place.map(|place| self.next + place));
             }
             self.next = if self.next + length == arcs { 0 } else { self.next + length };
