@@ -224,7 +224,7 @@ fn train(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Res
     measure(arguments.runs, || {
         let logits = embedder.forward(&images, Mode::Train)?.logits;
         let loss = crate::train::losses::cross_entropy(&logits, &labels, 0.0)?;
-        let gradients = loss.backward()?;
+        let gradients = nn::ops::backward(&loss)?;
         optimizer.step(embedder.params.trainable(), &gradients, 0.01, 1.0)?;
         Ok(())
     })

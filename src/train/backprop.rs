@@ -88,7 +88,7 @@ impl Pass<'_> {
 
     /// The gradients of a loss on the whole batch's output.
     pub fn backward(self, total: &Tensor) -> Result<GradStore> {
-        let mut gradients = total.backward()?;
+        let mut gradients = crate::nn::ops::backward(total)?;
         let Some(Parts { segments, bounds, inputs, leaves }) = self.parts else { return Ok(gradients) };
         let upstream: Vec<Option<Tensor>> = leaves.iter().map(|leaf| gradients.remove(leaf.as_tensor())).collect();
         // The second pass must not move running statistics once more.
@@ -178,7 +178,7 @@ impl Segments<'_> {
             }
             // Where the loss depends on nothing that is left, neither does anything below.
             let Some(surrogate) = surrogate else { return Ok(()) };
-            let found = surrogate.backward()?;
+            let found = crate::nn::ops::backward(&surrogate)?;
             for (_, var) in self.embedder.params.trainable() {
                 let Some(new) = found.get(var.as_tensor()) else { continue };
                 let total = match sum.get(var.as_tensor()) {

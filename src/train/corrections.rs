@@ -495,7 +495,7 @@ impl Work<'_> {
             let distance = (moved.sqr()?.sum_all()? / kept.len() as f64)?;
             objective.add(&(distance * self.config.retention)?)?;
         }
-        let gradients = objective.total.backward()?;
+        let gradients = crate::nn::ops::backward(&objective.total)?;
         let loss = objective.read()?;
         let norm = gradient_norm(self.embedder.params.trainable(), &gradients)?;
         if !loss.total.is_finite() || !norm.is_finite() {

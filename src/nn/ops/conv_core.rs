@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::{
     conv::Geometry,
+    conv_fast,
     elem::{self, Elem},
     product::{Columns, Rows, Share, compute, pack_rows, packed_len, shares, tasks_each, with_scratch},
 };
@@ -23,6 +24,12 @@ pub struct Epilogue<'a, T> {
     pub relu: bool,
 }
 
+impl<T> Epilogue<'_, T> {
+    fn is_empty(&self) -> bool {
+        self.bias.is_none() && self.residual.is_none() && !self.relu
+    }
+}
+
 impl<T> Default for Epilogue<'_, T> {
     fn default() -> Self {
         Self { bias: None, residual: None, relu: false }
@@ -30,18 +37,23 @@ impl<T> Default for Epilogue<'_, T> {
 }
 
 /// A buffer that tasks write side by side, each its own places. It may hold nothing yet.
-struct Target<T>(*mut T, usize);
+pub struct Target<T>(*mut T, usize);
 
 // SAFETY: `Target::run` is the only access, and its callers give every place to one task.
 unsafe impl<T: Send> Sync for Target<T> {}
 
 impl<T: Elem> Target<T> {
+    /// All places of values that are there.
+    pub fn over(values: &mut [T]) -> Self {
+        Self(values.as_mut_ptr(), values.len())
+    }
+
     /// `len` places from `start`.
     ///
     /// # Safety
     /// No other task may hold any of these places.
     #[allow(clippy::mut_from_ref)]
-    unsafe fn run(&self, start: usize, len: usize) -> &mut [MaybeUninit<T>] {
+    pub unsafe fn run(&self, start: usize, len: usize) -> &mut [MaybeUninit<T>] {
         assert!(start + len <= self.1, "a write beyond the output");
         // SAFETY: within the buffer as just checked, and exclusive by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start).cast(), len) }
@@ -49,13 +61,13 @@ impl<T: Elem> Target<T> {
 }
 
 /// A vector that `fill` writes whole, without clearing it first.
-fn written<T: Elem>(len: usize, fill: impl FnOnce(&Target<T>)) -> Vec<T> {
+pub fn written<T: Elem>(len: usize, fill: impl FnOnce(&Target<T>)) -> Vec<T> {
     // SAFETY: the callers' shares cover every place once.
     unsafe { elem::written(len, |places| fill(&Target(places.as_mut_ptr().cast(), len))) }
 }
 
 /// Calls `f` with every plane surrounded by zeros, and the new height and width; without padding with `x` itself.
-fn with_padding<T: Elem, R>(
+pub fn with_padding<T: Elem, R>(
     x: &[T],
     (h, w): (usize, usize),
     [top, bottom, left, right]: [usize; 4],
@@ -163,6 +175,9 @@ fn anchors(g: &Geometry, ph: usize, pw: usize) -> Vec<usize> {
 }
 
 pub fn forward<T: Elem>(g: &Geometry, x: &[T], w: &[T], epilogue: &Epilogue<T>) -> Vec<T> {
+    if epilogue.is_empty() && conv_fast::fits(g) {
+        return conv_fast::forward(g, x, w);
+    }
     let (p, k, of) = (g.pixels(), g.terms(), g.filters / g.groups);
     written(g.images * g.filters * p, |y| {
         if y.1 == 0 {
@@ -226,7 +241,7 @@ pub fn weight_gradient<T: Elem>(g: &Geometry, x: &[T], dy: &[T]) -> Vec<T> {
         // Parts of the depth are summed afterwards, in their order.
         let parts = shares(&T::best(), of, k, at.len(), tasks_each(g.groups), true).last().map_or(1, |s| s.part + 1);
         with_scratch(parts * len, |sums: &mut [T]| {
-            let target = Target(sums.as_mut_ptr(), sums.len());
+            let target = Target::over(sums);
             grouped_product(g.groups, left, rows, columns, true, |group, share, block, stride| {
                 for (row, block) in share.rows.clone().zip(block.chunks(stride)) {
                     let start = share.part * len + (group * of + row) * k + share.columns.start;
@@ -282,6 +297,9 @@ fn phases(
 
 /// The gradient of the data, added to `sum` where one is given.
 pub fn data_gradient<T: Elem>(g: &Geometry, w: &[T], dy: &[T], sum: Option<Vec<T>>) -> Vec<T> {
+    if conv_fast::fits(g) {
+        return conv_fast::data_gradient(g, w, dy, sum);
+    }
     let (k, of, depth) = (g.terms(), g.filters / g.groups, g.depth());
     let plane = g.height * g.width;
     let (kh, kw) = g.kernel;
@@ -330,7 +348,7 @@ pub fn data_gradient<T: Elem>(g: &Geometry, w: &[T], dy: &[T], sum: Option<Vec<T
         None => written(len, fill),
         Some(mut sum) => {
             assert_eq!(sum.len(), len, "a sum of another map's gradients");
-            fill(&Target(sum.as_mut_ptr(), len));
+            fill(&Target::over(&mut sum));
             sum
         }
     }
@@ -367,7 +385,9 @@ fn scatter<T: Elem>(
     }
 }
 
-fn store<T: Elem>(places: &mut [MaybeUninit<T>], values: &[T], add: bool) {
+/// Writes to places, or with `add`, where they hold values, adds.
+#[inline(always)]
+pub fn store<T: Elem>(places: &mut [MaybeUninit<T>], values: &[T], add: bool) {
     if add {
         for (place, &v) in places.iter_mut().zip(values) {
             // SAFETY: only a sum that was given whole is added to.

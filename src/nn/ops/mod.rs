@@ -10,6 +10,7 @@ mod activation;
 pub mod blocked;
 mod conv;
 mod conv_core;
+mod conv_fast;
 #[cfg(any(feature = "cuda", all(test, target_os = "linux")))]
 mod cuda;
 mod elem;
@@ -24,6 +25,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 mod update;
+mod winograd;
 
 /// Number type of statistics, scales and shifts of values of this one: sums of 8-bit mantissas need more.
 pub fn wide(values: candle_core::DType) -> candle_core::DType {
@@ -37,5 +39,5 @@ pub use linear::linear;
 pub use norm::{After, batch_norm_eval, batch_norm_train, batch_norm_train_relu};
 pub use pool::{adaptive_avg_pool2d, avg_pool2d, global_avg_pool, global_max_pool, max_pool2d, max_pool2d_ceil};
 pub use resize::upsample_bilinear2d;
-pub use tape::Taped;
+pub use tape::{Taped, backward};
 pub use update::{Update, sum_of_squares, update_on_device};

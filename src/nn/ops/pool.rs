@@ -194,10 +194,10 @@ fn max_plane<T: Elem>(rows: &Axis, columns: &Axis, x: &[T], y: &mut [T], winners
             let mut place = top * width + left;
             for row in top..bottom {
                 for (i, &v) in x[row * width + left..row * width + right].iter().enumerate() {
-                    if v > best || v.is_nan() {
-                        best = v;
-                        place = row * width + left + i;
-                    }
+                    // Chosen without a jump: which is larger cannot be foreseen.
+                    let better = (v > best) | v.is_nan();
+                    best = if better { v } else { best };
+                    place = if better { row * width + left + i } else { place };
                 }
             }
             y[at] = best;

@@ -9,9 +9,14 @@
 //!
 //! On another device than the CPU a taped map is a plain tensor, and every operation is the tensor's own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, backprop::GradStore, bail,
+};
 use rayon::prelude::*;
 
 use super::elem::{Elem, dims4, num::Float, output, same_dtype, tensor, with_elem, with_values};
@@ -178,6 +183,33 @@ fn told(token: &Tensor) -> Result<Option<Tensor>> {
     Ok(Some(token.zeros_like()?))
 }
 
+thread_local! {
+    /// During [`backward`], the gradients that taped operations gave of variables.
+    static FOUND: RefCell<Option<Vec<(Tensor, Tensor)>>> = const { RefCell::new(None) };
+}
+
+/// candle's `backward`, but that the gradient of a variable which one taped operation alone reads is kept as it is given.
+/// candle itself clears a buffer of its size and adds the gradient to that into a third: of a large network's weights, as
+/// much as all its normalisations. It runs among rayon's threads, so that no operation waits for them to wake up.
+pub fn backward(loss: &Tensor) -> Result<GradStore> {
+    rayon::scope(|_| kept_gradients(loss))
+}
+
+fn kept_gradients(loss: &Tensor) -> Result<GradStore> {
+    let before = FOUND.replace(Some(Vec::new()));
+    let gradients = loss.backward();
+    let found = FOUND.replace(before).unwrap_or_default();
+    let mut gradients = gradients?;
+    for (variable, gradient) in found {
+        let gradient = match gradients.remove(&variable) {
+            None => gradient,
+            Some(sum) => (sum + gradient)?,
+        };
+        gradients.insert(&variable, gradient);
+    }
+    Ok(gradients)
+}
+
 struct Enter(Place);
 
 impl CustomOp1 for Enter {
@@ -232,10 +264,25 @@ impl Node {
         let mut parameter = (self.back)(gradient, self.parameter)?;
         let mut all = [const { None }; N];
         for (i, (all, input)) in all.iter_mut().zip(inputs).enumerate() {
-            *all = if i == 0 && self.parameter { parameter.take() } else { told(input)? };
+            *all = if i == 0 && self.parameter {
+                parameter.take().and_then(|gradient| keep(input, gradient))
+            } else {
+                told(input)?
+            };
         }
         Ok(all)
     }
+}
+
+/// Keeps a variable's gradient for [`backward`]; gives it back where that is not under way or has no use for it.
+fn keep(parameter: &Tensor, gradient: Tensor) -> Option<Tensor> {
+    FOUND.with_borrow_mut(|found| match found {
+        Some(found) if parameter.is_variable() => {
+            found.push((parameter.clone(), gradient));
+            None
+        }
+        _ => Some(gradient),
+    })
 }
 
 impl CustomOp1 for Node {

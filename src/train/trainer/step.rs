@@ -256,7 +256,7 @@ impl Work<'_> {
             look.keep_maps(observe::rectified_maps(self.embedder)?);
             looked = Some((None, look));
         }
-        let gradients = objective.total.backward()?;
+        let gradients = crate::nn::ops::backward(&objective.total)?;
         Ok(Some(Found { objective, gradients, looked }))
     }
 

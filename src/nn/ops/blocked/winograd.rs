@@ -1,9 +1,5 @@
-//! 3x3 convolution of stride 1 by F(4x4, 3x3) (Lavin and Gray, "Fast algorithms for convolutional neural networks",
-//! CVPR 2016): 36 products for 16 outputs, where the definition takes 144.
-//!
-//! The points are 0, ±√½, ±√2 and infinity, which keep a quarter of the error of the usual 0, ±1, ±2: in 32 bits at most
-//! 2e-5 of the output's size at 64 to 512 channels (`tests` measures it), where the direct sum has 5e-6. Frozen networks
-//! bear that; training does without.
+//! 3x3 convolution of stride 1 by F(4x4, 3x3), between blocked maps and with weights transformed once; the transforms and
+//! their error are in `ops::winograd`.
 
 use rayon::prelude::*;
 
@@ -11,21 +7,13 @@ use super::direct::{Layer, padded};
 use super::kernel::{PIXELS, Run, Tile};
 use super::map::{LANES, Map, Space};
 use crate::nn::ops::product::with_scratch;
+pub use crate::nn::ops::winograd::fits;
+use crate::nn::ops::winograd::{IN, OUT, POINTS, input_line, output_line, weight_line};
 
-/// Side of a tile of outputs, and of the inputs it reads.
-const OUT: usize = 4;
-const IN: usize = OUT + 2;
-const POINTS: usize = IN * IN;
 /// Tiles of one task at most: their transforms stay in the caches while all weights pass by.
 const TILES: usize = 24;
 /// Tasks a layer is cut into where its size allows.
 const TASKS: usize = 4;
-/// Images with fewer tiles than this read more weights than they save products.
-const FEWEST: usize = 9;
-
-/// The points' sizes, as they are in 32 bits: what is done to weights and to inputs must agree.
-const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
-const B: f32 = std::f32::consts::SQRT_2;
 
 type Lanes = [f32; LANES];
 
@@ -35,11 +23,6 @@ pub struct Winograd {
     weights: Vec<f32>,
     bias: Vec<f32>,
     inputs: usize,
-}
-
-/// Whether an image of that size gains by it; by its size alone, so that a photo's features never depend on its batch.
-pub fn fits(height: usize, width: usize) -> bool {
-    height.div_ceil(OUT) * width.div_ceil(OUT) >= FEWEST
 }
 
 impl Winograd {
@@ -170,23 +153,6 @@ impl Winograd {
 
 /// `G g Gᵀ` of every filter and channel, in 64 bits and rounded once, to `[36][output blocks][channels][16]`.
 fn transform_weights(weights: &[f32], filters: usize, channels: usize, all: &mut [f32]) {
-    // Rows [1, p, p²] / Π(p - q) over the other points q.
-    let (a, b) = (f64::from(A), f64::from(B));
-    let (over_a, over_b) = (1.0 / (2.0 * a * a * (a * a - b * b)), 1.0 / (2.0 * b * b * (b * b - a * a)));
-    let line = |g: [[f64; LANES]; 3]| -> [[f64; LANES]; IN] {
-        let mut out = [[0.0; LANES]; IN];
-        for i in 0..LANES {
-            let (even_a, odd_a) = ((g[0][i] + a * a * g[2][i]) * over_a, a * g[1][i] * over_a);
-            let (even_b, odd_b) = ((g[0][i] + b * b * g[2][i]) * over_b, b * g[1][i] * over_b);
-            out[0][i] = g[0][i] / (a * a * b * b);
-            out[1][i] = even_a + odd_a;
-            out[2][i] = even_a - odd_a;
-            out[3][i] = even_b + odd_b;
-            out[4][i] = even_b - odd_b;
-            out[5][i] = g[2][i];
-        }
-        out
-    };
     let (blocks, inputs) = (filters.div_ceil(LANES), channels.next_multiple_of(LANES));
     let space = Space::new(all);
     (0..blocks * inputs).into_par_iter().with_min_len(16).for_each(|place| {
@@ -199,10 +165,10 @@ fn transform_weights(weights: &[f32], filters: usize, channels: usize, all: &mut
             }
         }
         // Columns first, then rows.
-        let half: [[[f64; LANES]; IN]; 3] = taps.map(line);
+        let half: [[[f64; LANES]; IN]; 3] = taps.map(weight_line::<f32, LANES>);
         let turned: [[[f64; LANES]; 3]; IN] = std::array::from_fn(|row| half.map(|column| column[row]));
         for (row, values) in turned.into_iter().enumerate() {
-            for (column, values) in line(values).iter().enumerate() {
+            for (column, values) in weight_line::<f32, LANES>(values).iter().enumerate() {
                 let at = (((row * IN + column) * blocks + block) * inputs + channel) * LANES;
                 // SAFETY: sixteen places for each (point, block, channel), and each pair of the latter is one task's.
                 let to = unsafe { space.get_mut(at, LANES) };
@@ -285,40 +251,10 @@ fn transform_input(window: &mut [[Lanes; IN]; IN]) {
     }
 }
 
-#[inline(always)]
-fn input_line(d: [Lanes; IN]) -> [Lanes; IN] {
-    let mut out = [[0.0; LANES]; IN];
-    for i in 0..LANES {
-        let (even_a, odd_a) = (d[4][i] - B * B * d[2][i], A * (d[3][i] - B * B * d[1][i]));
-        let (even_b, odd_b) = (d[4][i] - A * A * d[2][i], B * (d[3][i] - A * A * d[1][i]));
-        out[0][i] = A * A * B * B * d[0][i] - (A * A + B * B) * d[2][i] + d[4][i];
-        out[1][i] = even_a + odd_a;
-        out[2][i] = even_a - odd_a;
-        out[3][i] = even_b + odd_b;
-        out[4][i] = even_b - odd_b;
-        out[5][i] = A * A * B * B * d[1][i] - (A * A + B * B) * d[3][i] + d[5][i];
-    }
-    out
-}
-
 /// `Aᵀ m A`.
 #[inline(always)]
 fn transform_output(window: &[[Lanes; IN]; IN]) -> [[Lanes; OUT]; OUT] {
     let turned: [[Lanes; OUT]; IN] =
         std::array::from_fn(|column| output_line(std::array::from_fn(|row| window[row][column])));
     std::array::from_fn(|row| output_line(std::array::from_fn(|column| turned[column][row])))
-}
-
-#[inline(always)]
-fn output_line(m: [Lanes; IN]) -> [Lanes; OUT] {
-    let mut out = [[0.0; LANES]; OUT];
-    for i in 0..LANES {
-        let (p, q) = (m[1][i] + m[2][i], m[1][i] - m[2][i]);
-        let (r, s) = (m[3][i] + m[4][i], m[3][i] - m[4][i]);
-        out[0][i] = m[0][i] + p + r;
-        out[1][i] = A * q + B * s;
-        out[2][i] = A * A * p + B * B * r;
-        out[3][i] = A * A * A * q + B * B * B * s + m[5][i];
-    }
-    out
 }

@@ -8,9 +8,9 @@ mod scratch;
 #[cfg(test)]
 mod tests;
 
-use self::{kernel::Operands, pack::pack_columns};
+use self::pack::pack_columns;
 pub use self::{
-    kernel::{Kernel, Kernels},
+    kernel::{Kernel, Kernels, LINES, Operands},
     pack::{pack_rows, packed_len},
     scratch::{Pooled, with_scratch},
 };

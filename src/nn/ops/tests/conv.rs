@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::nn::ops::{conv::Geometry, conv_fast::fits};
 
 /// The definition, as a plain sum.
 fn direct(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, pad: [usize; 4]) -> Tensor {
@@ -136,6 +137,42 @@ fn convolutions_larger_than_a_block_equal_the_direct_sum() {
     }
 }
 
+/// Shapes that the fast algorithm takes: tiles that fit and that stick out on both sides, more than one task, filters and
+/// channels that fill no panel, several blocks of rows. Oracle: the direct sum, for the gradient of the data with the
+/// weights turned about.
+#[test]
+fn the_fast_algorithm_equals_the_direct_sum() {
+    let spec = ConvSpec::square(1, 1);
+    for (n, c, o, (h, w)) in [(5, 16, 20, (12, 16)), (3, 17, 35, (23, 9)), (2, 70, 101, (9, 10)), (1, 33, 16, (14, 31))]
+    {
+        let (x, k, dy) = (noise(1, &[n, c, h, w]), noise(2, &[o, c, 3, 3]), noise(3, &[n, o, h, w]));
+        assert!(fits(&Geometry::new(&x, &k, spec, [1; 4]).unwrap()));
+        let turned = k.transpose(0, 1).unwrap().contiguous().unwrap().flip(&[2, 3]).unwrap().contiguous().unwrap();
+        let (expected, back) =
+            (flat(&direct(&x, &k, None, spec, [1; 4])), flat(&direct(&dy, &turned, None, spec, [1; 4])));
+        for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 2e-5)] {
+            // Of the size of what is summed, as the error of transforms is.
+            let near = |found: &[f64], expected: &[f64]| {
+                let size = expected.iter().fold(0.0_f64, |size, v| size.max(v.abs()));
+                assert_eq!(found.len(), expected.len());
+                let worst = found.iter().zip(expected).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
+                assert!(worst <= tolerance * size, "{n}x{c}x{h}x{w} to {o}, {dtype:?}: {worst} of {size}");
+            };
+            let [x, k, dy] = [&x, &k, &dy].map(|t| t.to_dtype(dtype).unwrap());
+            let vx = Var::from_tensor(&x).unwrap();
+            let y = conv2d(&vx, &k, None, spec).unwrap();
+            near(&flat(&y), &expected);
+            let dx = |y: Tensor| flat((y * &dy).unwrap().sum_all().unwrap().backward().unwrap().get(&vx).unwrap());
+            near(&dx(y), &back);
+            // A map that goes two ways: the second gradient is added to the first.
+            let map = Taped::enter(&vx).unwrap();
+            let [a, b] = [&map, &map].map(|map| map.conv2d(&k, spec).unwrap().leave().unwrap());
+            let twice: Vec<f64> = back.iter().map(|v| 2.0 * v).collect();
+            near(&dx((a + b).unwrap()), &twice);
+        }
+    }
+}
+
 #[test]
 fn the_fused_convolution_adds_the_residual_before_the_relu() {
     for (c, o, size, k, pad) in [(3, 7, 9, 3, 1), (20, 33, 6, 1, 0), (64, 64, 8, 3, 1)] {
@@ -196,6 +233,7 @@ fn shapes_that_do_not_fit_are_named() {
 
 #[test]
 fn the_thread_count_does_not_change_a_bit() {
+    // Without groups the 3x3 convolution of stride 1 goes the fast way back.
     let x = Var::from_tensor(&f32s(&noise(1, &[3, 20, 19, 17]))).unwrap();
     let b = Var::from_tensor(&f32s(&noise(3, &[24]))).unwrap();
     let run = |k: usize, stride: usize, groups: usize, threads: usize| {

@@ -93,3 +93,22 @@ fn the_thread_count_does_not_change_a_bit_of_a_block() {
     let one = run(1);
     assert!(one.iter().all(|v| v.is_finite()) && one == run(2) && one == run(5));
 }
+
+/// Oracle: candle's own `backward`, but for the order of sums; a weight used twice, one of plain tensors as well, and one that is none.
+#[test]
+fn gradients_kept_as_they_are_given_are_those_of_candle() {
+    let vars: Vec<Var> = inputs().iter().map(|t| Var::from_tensor(t).unwrap()).collect();
+    let t: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+    let half = (&t[4] * 0.5).unwrap();
+    let y = block(&Taped::enter(&t[0]).unwrap(), &t, true).unwrap().conv2d(&half, spec(1, 1)).unwrap();
+    let plain = conv2d(&t[0], &t[1], None, spec(1, 3)).unwrap().sqr().unwrap().sum_all().unwrap();
+    let loss = (y.leave().unwrap().sqr().unwrap().sum_all().unwrap() + plain).unwrap();
+    let (kept, candles) = (backward(&loss).unwrap(), loss.backward().unwrap());
+    for var in &vars {
+        close(&flat(kept.get(var).unwrap()), &flat(candles.get(var).unwrap()), 1e-14);
+    }
+    assert!(candles.get(&half).is_none() && kept.get(&half).is_none());
+    // The layers' weights alone are kept aside, and only while `backward` runs.
+    let again = loss.backward().unwrap();
+    assert!(vars.iter().all(|var| flat(again.get(var).unwrap()) == flat(candles.get(var).unwrap())));
+}
