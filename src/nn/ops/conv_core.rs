@@ -37,6 +37,14 @@ impl<T> Default for Epilogue<'_, T> {
 }
 
 /// A buffer that tasks write side by side, each its own places. It may hold nothing yet.
+///
+/// No race: during one call of rayon the buffer is reached through its `Target` alone, which borrows or owns it, is only
+/// written, or added to in the very place, and each place belongs to one task. A matrix product's shares are a partition of
+/// (part of the depth, row, column) by the sizes (`product::shares`; groups have rows of their own), and the place is
+/// one-to-one in these: the forward pass writes (image, filter, pixel), the weights' gradient (part, filter, term), the
+/// data's gradient the pixels of one phase, which share a remainder of the stride with no other phase's, phases being done
+/// one after the other. A fast convolution's tiles are a partition of the pixels (`conv_fast`). Rayon's joins order each
+/// call's writes before whatever reads them. Everything else in these operations splits slices by `par_chunks_mut`.
 pub struct Target<T>(*mut T, usize);
 
 // SAFETY: `Target::run` is the only access, and its callers give every place to one task.

@@ -4,6 +4,8 @@
 //! Every operation here is a candle `CustomOp`: gradients flow through candle's `backward`, in `f32` and `f64`; those of a
 //! backbone's maps beside it (`tape`). All work
 //! is cut by shape alone and every sum is taken in a fixed order, so results are the same bits for any number of threads.
+//! Where tasks write one buffer side by side they do so through `conv_core::Target` or `blocked::map::Space`, which check
+//! the bounds and say why no two tasks write one place.
 //! On CUDA (`cuda/`, with the feature of that name) the same functions go to the device of their inputs.
 
 mod activation;
