@@ -77,3 +77,15 @@ install_needs() {
     fi
     rm -f /tmp/seamline-install.$$
 }
+
+# What a run's record says of the program: the last change of what is built, and whether files differ from it. Not the
+# commit, so that changed words in docs build nothing anew.
+name_revision() {
+    local built=(src shaders assets models Cargo.toml Cargo.lock)
+    [ -z "${SEAMLINE_REVISION:-}" ] || return 0
+    SEAMLINE_REVISION=$(git log -1 --format=%h -- "${built[@]}" 2>/dev/null || true)
+    if [ -n "$SEAMLINE_REVISION" ] && [ -n "$(git status --porcelain -- "${built[@]}" 2>/dev/null)" ]; then
+        SEAMLINE_REVISION+=" with changes"
+    fi
+    export SEAMLINE_REVISION
+}

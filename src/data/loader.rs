@@ -3,7 +3,7 @@
 //! The loader makes no thread. A trainer that wants the next batch while it computes calls
 //! `rayon::join(|| step(&now), || loader.batch(&next, epoch, step))`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -62,13 +62,19 @@ pub struct Worn {
 }
 
 impl Worn {
-    /// `wanted` are anchor, positive and negative one after the other; `photos` lacks those that cannot be read, and a
-    /// triplet that lacks one is left out.
+    /// The photos of these triplets, each once.
+    pub fn photos_of(wanted: &[usize]) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        wanted.iter().copied().filter(|item| seen.insert(*item)).collect()
+    }
+
+    /// `wanted` are anchor, positive and negative one after the other; `photos` are [`Self::photos_of`] them without those
+    /// that cannot be read, and a triplet that lacks one is left out.
     pub fn new(wanted: &[usize], photos: Batch) -> Self {
-        let mut left = photos.items.iter().enumerate().peekable();
-        let rows: Vec<Option<usize>> =
-            wanted.iter().map(|item| left.next_if(|(_, kept)| *kept == item).map(|(row, _)| row)).collect();
-        let triplets = rows.as_chunks::<3>().0.iter().filter_map(|[a, p, n]| Some([(*a)?, (*p)?, (*n)?])).collect();
+        let row_of: BTreeMap<usize, usize> = photos.items.iter().enumerate().map(|(row, item)| (*item, row)).collect();
+        let row = |item: &usize| row_of.get(item).copied();
+        let triplets =
+            wanted.as_chunks::<3>().0.iter().filter_map(|[a, p, n]| Some([row(a)?, row(p)?, row(n)?])).collect();
         Self { photos, triplets }
     }
 }

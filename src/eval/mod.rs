@@ -12,4 +12,4 @@ pub use compatibility::{CompatibilityScores, compatibility};
 pub use error::EvalError;
 pub use faithfulness::{FaithfulnessSettings, FaithfulnessTest};
 pub use metrics::{Interval, Scores};
-pub use protocol::{EvalItem, EvalReport, Evaluation, QueryScores, Ranked, evaluate, global_vectors, score_features};
+pub use protocol::{EvalItem, EvalReport, Evaluation, QueryScores, Ranked, evaluate, score_features, worn_vectors};

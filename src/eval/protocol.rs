@@ -121,28 +121,29 @@ pub fn evaluate(
     Ok(Some(summarise(queries, gallery.len(), &lists, rerank.is_some(), skipped)))
 }
 
-/// Global vectors of photos, `None` for those that cannot be read, which are told with the reason.
-pub type Globals = (Vec<Option<Vec<f32>>>, Vec<(PhotoId, String)>);
+/// A vector of each photo, `None` for those that cannot be read, which are told with the reason.
+pub type Vectors = (Vec<Option<Vec<f32>>>, Vec<(PhotoId, String)>);
 
-/// What a model makes of photos of one domain, each cropped as the index does and embedded as one of its kind where
-/// that is among the model's; `None` where the stop flag ended it.
-pub fn global_vectors(
+/// Vectors of photos of one domain by whose distance a model says what is worn together, each cropped as the index does and
+/// taken as one of its kind where that is among the model's; `None` where the stop flag ended it.
+pub fn worn_vectors(
     encoder: &Encoder,
     items: &[EvalItem],
     domain: PhotoDomain,
     stop: &StopFlag,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Option<Globals>, EvalError> {
+) -> Result<Option<Vectors>, EvalError> {
     let mut skipped = Vec::new();
     let told = |done| progress(Progress { what: "Measuring", done, total: items.len() });
-    let known = &encoder.card().kinds;
-    let kinds: Vec<Option<usize>> = items.iter().map(|item| known.iter().position(|kind| *kind == item.kind)).collect();
+    let kinds: Vec<Option<usize>> = items.iter().map(|item| encoder.kind_number(&item.kind)).collect();
     let Some((features, kept)) = encode(encoder, items, domain, &kinds, &mut skipped, stop, &told)? else {
         return Ok(None);
     };
+    let kinds: Vec<Option<usize>> = kept.iter().map(|&item| kinds[item]).collect();
+    let worn = encoder.worn(&features.globals, &kinds)?;
     let mut vectors = vec![None; items.len()];
-    for (place, item) in kept.into_iter().enumerate() {
-        vectors[item] = Some(features.global_of(place).to_vec());
+    for (vector, item) in worn.chunks_exact(encoder.dim()).zip(kept) {
+        vectors[item] = Some(vector.to_vec());
     }
     Ok(Some((vectors, skipped)))
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use half::f16;
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -31,6 +32,8 @@ pub struct Beside {
     /// Used where the options ask for this layer.
     pub layer: Option<Arc<LayerCells>>,
     pub kept: Option<Arc<KeptPairs>>,
+    /// Vectors `[rows, dim]` that photos are ranked by instead of their global ones.
+    pub vectors: Option<Arc<Vec<f16>>>,
 }
 
 /// Features at an earlier layer (see `nn::Encoder::encode_layer`).
@@ -137,7 +140,7 @@ pub fn global_cosine(query: &[f32], gallery: &[f32]) -> f32 {
 }
 
 impl Searcher {
-    /// The same with paint, cells of another layer, or memory for the next comparison.
+    /// The same with paint, cells of another layer, memory for the next comparison, or other vectors to rank by.
     pub fn with(&self, beside: Beside) -> Self {
         Self { index: Arc::clone(&self.index), beside: Arc::new(beside) }
     }

@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::columns::RowRules;
@@ -209,7 +210,7 @@ impl Searcher {
         let candidates: Vec<Candidate> = rows
             .into_iter()
             .map(|row| {
-                dot::products(query.global_of(0), &self.index.globals()[row * dim..(row + 1) * dim], &mut similarity);
+                dot::products(query.global_of(0), &self.vectors()[row * dim..(row + 1) * dim], &mut similarity);
                 Candidate { similarity: similarity[0], row }
             })
             .collect();
@@ -291,10 +292,15 @@ impl Searcher {
         }
     }
 
+    /// What rows are ranked by, `[rows, dim]`.
+    fn vectors(&self) -> &[f16] {
+        self.beside.vectors.as_ref().map_or_else(|| self.index.globals(), |vectors| vectors.as_slice())
+    }
+
     /// Cosine similarities of all rows, a block at a time with the number of its first row.
     fn similarities<'a>(&'a self, query: &'a [f32]) -> impl IndexedParallelIterator<Item = (usize, Vec<f32>)> + 'a {
         let dim = self.index.dim();
-        self.index.globals().par_chunks(BLOCK * dim).enumerate().map(move |(block, rows)| {
+        self.vectors().par_chunks(BLOCK * dim).enumerate().map(move |(block, rows)| {
             let mut similarities = vec![0.0; rows.len() / dim];
             dot::products(query, rows, &mut similarities);
             (block * BLOCK, similarities)

@@ -135,7 +135,8 @@ impl SearchThread {
             let gallery = photos.iter().filter_map(|photo| Some((photo.clone(), get(Owner::Photo(photo.clone()))?)));
             Some(Arc::new(LayerCells { layer: options.layer, query, gallery: gallery.collect() }))
         };
-        let beside = Beside { paint: knobs.paint(kept.query), layer, kept: Some(Arc::clone(&knobs.pairs)) };
+        let beside =
+            Beside { paint: knobs.paint(kept.query), layer, kept: Some(Arc::clone(&knobs.pairs)), vectors: None };
         Ok(Arc::new(Engine {
             encoder: Arc::clone(&engine.encoder),
             searcher: engine.searcher.with(beside),

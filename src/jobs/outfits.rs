@@ -9,7 +9,7 @@ use super::JobError;
 use super::open::Report;
 use crate::data::polyvore::{OutfitFiles, OutfitSet, OutfitTest, RightAnswer, ask};
 use crate::domain::{ManifestRecord, PhotoDomain, PhotoId, ProductId, Split, StopFlag};
-use crate::eval::{CompatibilityScores, EvalItem, compatibility, global_vectors};
+use crate::eval::{CompatibilityScores, EvalItem, compatibility, worn_vectors};
 use crate::nn::Encoder;
 use crate::project::Project;
 use crate::synth::{self, SampleSpec};
@@ -74,7 +74,7 @@ pub struct OutfitReport {
     pub also_in_training: Option<usize>,
 }
 
-/// Measures an encoder by the distances between its global vectors of shop photos.
+/// Measures an encoder by the distances between its vectors of shop photos.
 pub fn measure(
     project: &Project,
     encoder: &Encoder,
@@ -91,7 +91,7 @@ pub fn measure(
         .enumerate()
         .map(|(number, id)| photo_of(project, asked.images, &kind_of, number, id))
         .collect::<Result<Vec<EvalItem>, JobError>>()?;
-    let found = global_vectors(encoder, &items, PhotoDomain::Shop, stop, report)?;
+    let found = worn_vectors(encoder, &items, PhotoDomain::Shop, stop, report)?;
     let (vectors, skipped) = found.ok_or(JobError::Stopped)?;
     let asked_in_all = test.judged.len() + test.blanks.len();
     let OutfitTest { items: ids, mut judged, mut blanks } = test;

@@ -340,7 +340,8 @@ fn rank_globally(
 ) -> Result<Found, JobError> {
     let start = Instant::now();
     let compared = shelving.compared(&features);
-    let mut global = engine.searcher.search_within(&compared, limit.max(options.rerank), options, shelving.pass());
+    let mut global =
+        shelving.searcher(engine).search_within(&compared, limit.max(options.rerank), options, shelving.pass());
     let mut shown = shelving.finish(engine, &features, &global, options, limit, &StopFlag::new())?;
     let global_ms = ms_since(start);
     global.timings =

@@ -4,15 +4,22 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 use super::JobError;
 use super::open::Engine;
 use super::past::GallerySeen;
 use crate::domain::{
-    FoldOptions, Garment, Hit, MatchOptions, PhotoId, ProductId, Ranking, Rule, Shelf, ShelfOptions, StopFlag,
+    CheckpointId, FoldOptions, Garment, Hit, MatchOptions, PhotoId, ProductId, Ranking, Rule, Shelf, ShelfOptions,
+    StopFlag, filter,
 };
-use crate::index::{self, Alike, Beyond, Columns, GalleryIndex};
-use crate::nn::CellFeatures;
+use crate::index::{self, Alike, Beside, Beyond, Columns, GalleryIndex, Searcher};
+use crate::nn::{CellFeatures, Encoder};
 use crate::project::Project;
+
+/// Rows whose vectors are in memory in 32 bits at once.
+const TOGETHER: usize = 1 << 16;
 
 /// What is known of the products beside an index.
 pub struct Catalogue {
@@ -21,6 +28,7 @@ pub struct Catalogue {
     version: i64,
     index: Arc<GalleryIndex>,
     gallery: OnceLock<GallerySeen>,
+    worn: Mutex<Option<(CheckpointId, Arc<Vec<f16>>)>>,
 }
 
 impl Catalogue {
@@ -28,7 +36,8 @@ impl Catalogue {
         let products = project.products()?;
         let designs = index::designs(&products);
         let columns = Columns::new(index.rows(), products);
-        Ok(Self { columns, designs, version: project.catalogue()?, index: Arc::clone(index), gallery: OnceLock::new() })
+        let (version, index) = (project.catalogue()?, Arc::clone(index));
+        Ok(Self { columns, designs, version, index, gallery: OnceLock::new(), worn: Mutex::default() })
     }
 
     /// Counts the changes of products.
@@ -38,6 +47,31 @@ impl Catalogue {
 
     pub fn gallery(&self) -> &GallerySeen {
         self.gallery.get_or_init(|| GallerySeen::of(&self.index))
+    }
+
+    /// Vectors of all rows, each as one of its product's kind, by whose distance a model says what is worn together; `None`
+    /// where it has not learnt that. They are made once.
+    pub fn worn(&self, encoder: &Encoder) -> Result<Option<Arc<Vec<f16>>>, JobError> {
+        if !encoder.knows_outfits() {
+            return Ok(None);
+        }
+        let mut kept = self.worn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, vectors)) = kept.as_ref().filter(|(of, _)| of == encoder.checkpoint()) {
+            return Ok(Some(Arc::clone(vectors)));
+        }
+        let mut vectors = Vec::with_capacity(self.index.globals().len());
+        let rows = self.index.rows().chunks(TOGETHER).zip(self.index.globals().chunks(TOGETHER * self.index.dim()));
+        for (rows, globals) in rows {
+            let kinds: Vec<Option<usize>> = rows
+                .iter()
+                .map(|row| encoder.kind_number(self.columns.value_of(&row.product, filter::KIND)?))
+                .collect();
+            let worn = encoder.worn(&globals.to_f32_vec(), &kinds)?;
+            vectors.extend(worn.into_iter().map(f16::from_f32));
+        }
+        let vectors = Arc::new(vectors);
+        *kept = Some((encoder.checkpoint().clone(), Arc::clone(&vectors)));
+        Ok(Some(vectors))
     }
 }
 
@@ -72,8 +106,10 @@ pub struct Shelving {
 /// The garment that products are to go with.
 pub(super) struct Worn {
     pub garment: Garment,
-    /// Its global vector; `None` is the query's own.
-    pub vector: Option<Vec<f32>>,
+    /// What products are compared with.
+    pub vector: Vec<f32>,
+    /// What products are ranked by instead of their global vectors.
+    pub gallery: Option<Arc<Vec<f16>>>,
 }
 
 impl Default for Shelving {
@@ -113,9 +149,17 @@ impl Shelving {
 
     /// What is compared with the gallery: the query, or the garment of the gallery that stands for it.
     pub(super) fn compared<'a>(&self, features: &'a CellFeatures) -> Cow<'a, CellFeatures> {
-        match self.worn.as_ref().and_then(|worn| worn.vector.clone()) {
-            Some(globals) => Cow::Owned(CellFeatures { globals, ..features.clone() }),
+        match &self.worn {
+            Some(worn) => Cow::Owned(CellFeatures { globals: worn.vector.clone(), ..features.clone() }),
             None => Cow::Borrowed(features),
+        }
+    }
+
+    /// What ranks the gallery.
+    pub(super) fn searcher(&self, engine: &Engine) -> Searcher {
+        match self.worn.as_ref().and_then(|worn| worn.gallery.clone()) {
+            Some(vectors) => engine.searcher.with(Beside { vectors: Some(vectors), ..Beside::default() }),
+            None => engine.searcher.clone(),
         }
     }
 
@@ -151,7 +195,7 @@ impl Shelving {
         limit: usize,
         stop: &StopFlag,
     ) -> Result<Ranking, JobError> {
-        let (searcher, features) = (&engine.searcher, &*self.compared(features));
+        let (searcher, features) = (self.searcher(engine), &*self.compared(features));
         let passing = self.passing(searcher.index());
         let mut shelf = Shelf { options: self.options.clone(), passing, rules: self.rules.len(), ..Shelf::default() };
         shelf.garment = self.worn.as_ref().map(|worn| worn.garment.clone());

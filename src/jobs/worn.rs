@@ -28,14 +28,17 @@ pub fn of_part(shelving: Shelving, project: &Project, engine: &Engine, part: &Pa
     let (Goal::GoesWith { of }, Some(catalogue)) = (&shelving.options().goal, shelving.catalogue()) else {
         return Ok(shelving);
     };
-    let worn = match of {
+    let (garment, vector) = match of {
         Some(photo) => of_gallery(photo, engine, catalogue)?,
-        None => Worn { garment: of_query(project, engine, catalogue, part)?, vector: None },
+        None => (of_query(project, engine, catalogue, part)?, part.features.global_of(0).to_vec()),
     };
-    Ok(shelving.worn_with(worn))
+    let kind = garment.kind.as_deref().and_then(|kind| engine.encoder.kind_number(kind));
+    let vector = engine.encoder.worn(&vector, &[kind])?;
+    let gallery = catalogue.worn(&engine.encoder)?;
+    Ok(shelving.worn_with(Worn { garment, vector, gallery }))
 }
 
-fn of_gallery(photo: &PhotoId, engine: &Engine, catalogue: &Catalogue) -> Result<Worn, JobError> {
+fn of_gallery(photo: &PhotoId, engine: &Engine, catalogue: &Catalogue) -> Result<(Garment, Vec<f32>), JobError> {
     let index = engine.searcher.index();
     let row = index.row_of(photo).ok_or_else(|| JobError::NotInGallery { photo: photo.clone() })?;
     let vector = index.global_f32(row);
@@ -43,7 +46,7 @@ fn of_gallery(photo: &PhotoId, engine: &Engine, catalogue: &Catalogue) -> Result
         Some(kind) => Garment { kind: Some(kind.to_owned()), known_by: KindKnown::Product },
         None => alike(&vector, engine, catalogue),
     };
-    Ok(Worn { garment, vector: Some(vector) })
+    Ok((garment, vector))
 }
 
 fn of_query(project: &Project, engine: &Engine, catalogue: &Catalogue, part: &Part<'_>) -> Result<Garment, JobError> {

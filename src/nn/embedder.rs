@@ -54,7 +54,7 @@ impl EmbedderConfig {
         if !(1..=1_000_000).contains(&self.classes) {
             return Some(format!("{} classes are outside 1 to 1,000,000", self.classes));
         }
-        if self.head.projections && self.classes > 1000 {
+        if (self.head.projections || self.head.worn) && self.classes > 1000 {
             return Some(format!("an embedding for each of {} classes is too many; 1,000 is the most", self.classes));
         }
         self.backbone.problem().or_else(|| self.head.problem())
@@ -211,6 +211,12 @@ impl Embedder {
         let key = self.params.seed() ^ self.step.load(Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let out = self.head.forward(map, mode, kinds, key)?;
         Ok(EmbedderOutput { cells: out.cells, global: out.global, logits: out.logits })
+    }
+
+    /// Global vectors `[N, dim]` of garments of these kinds to vectors `[N, dim]` by whose distance they are worn together,
+    /// as the head's `worn` has learnt it; `None` where it has not. Gradients end here: the global vectors stay what they are.
+    pub fn worn(&self, global: &Tensor, kinds: &[usize]) -> Result<Option<Tensor>> {
+        self.head.worn(global, kinds)
     }
 
     /// Number type of the variables.

@@ -20,8 +20,10 @@ use crate::domain::{CheckpointId, Grid};
 mod exchange;
 mod frozen_head;
 mod layers;
+mod worn;
 
 use frozen_head::FrozenHead;
+use worn::WornMaps;
 
 /// Cells along one side that a grid may have at most.
 const LARGEST_GRID: usize = 64;
@@ -67,6 +69,7 @@ impl CellFeatures {
 pub struct Encoder {
     backbone: FoldedBackbone,
     head: FrozenHead,
+    worn: Option<WornMaps>,
     card: ModelCard,
     checkpoint: CheckpointId,
     map: Grid,
@@ -106,11 +109,12 @@ impl Encoder {
         let side = config.backbone.map_side(card.input_size);
         let build = || Ok((FoldedBackbone::new(&plan, tensors, device)?, FrozenHead::new(config, tensors, device)?));
         let (backbone, head) = build().doing("folding the network")?;
+        let worn = WornMaps::new(config, tensors).doing("folding the network")?;
         // Other threads may use them at once.
         device.synchronize().doing("moving the weights to the device")?;
         let map = Grid::new(side, side);
         let (device, together) = (device.clone(), Together::new(together(card.input_size)));
-        Ok(Self { backbone, head, card, checkpoint, map, grid: map, regrid: None, device, together })
+        Ok(Self { backbone, head, worn, card, checkpoint, map, grid: map, regrid: None, device, together })
     }
 
     /// The same network with its cells brought to another grid.
@@ -163,8 +167,26 @@ impl Encoder {
 
     /// The number of a kind for [`Self::encode_as`], where kinds have projections of their own.
     pub fn projection_of(&self, kind: &str) -> Option<usize> {
-        let kinds = if self.card.config.head.projections { self.card.kinds.as_slice() } else { &[] };
-        kinds.iter().position(|known| known == kind)
+        self.kind_number(kind).filter(|_| self.card.config.head.projections)
+    }
+
+    /// The number of a kind that the model knows.
+    pub fn kind_number(&self, kind: &str) -> Option<usize> {
+        self.card.kinds.iter().position(|known| known == kind)
+    }
+
+    /// Whether the model has learnt what is worn together; see [`Self::worn`].
+    pub fn knows_outfits(&self) -> bool {
+        self.worn.is_some()
+    }
+
+    /// Global vectors `[n, dim]` of garments of these kinds to vectors `[n, dim]` by whose distance they are worn together;
+    /// unchanged where the model has not learnt that, or where a garment's kind is unknown.
+    pub fn worn(&self, globals: &[f32], kinds: &[Option<usize>]) -> Result<Vec<f32>, NnError> {
+        match &self.worn {
+            Some(maps) => maps.apply(globals, kinds).doing("finding what is worn together"),
+            None => Ok(globals.to_vec()),
+        }
     }
 
     /// Embedded maps `[n, dim, map cells]`, and globals `[n, dim]` where they are not the maps' means.

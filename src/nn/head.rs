@@ -8,7 +8,10 @@
 //! - a normalisation between embedding and classifier (Luo et al. 2019, "BNNeck"): metric losses see the embedding before
 //!   it, the classifier and every search what comes after it;
 //! - a relaxation on the classifier's path alone (Park et al. 2019): 1x1 convolution, ReLU, dropout, 1x1 convolution;
-//! - an embedding of its own for every kind of garment (Revanur et al. 2021).
+//! - an embedding of its own for every kind of garment (Revanur et al. 2021);
+//! - a map of the global vector for every kind, behind which what is worn together is near (a general embedding with
+//!   projections of it, as Vasileva et al. 2018 have it). It is learnt on global vectors as they are, so that searches for
+//!   the same product know nothing of it.
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
@@ -74,6 +77,8 @@ pub struct HeadConfig {
     pub relaxation: usize,
     /// An embedding for each kind instead of one for all.
     pub projections: bool,
+    /// A map of the global vector for each kind, for what is worn together.
+    pub worn: bool,
 }
 
 impl HeadConfig {
@@ -84,6 +89,13 @@ impl HeadConfig {
         if self.neck && self.projections {
             return Some(
                 "behind a neck the classifier cannot say which projection a photo needs; choose one of the two"
+                    .to_owned(),
+            );
+        }
+        if self.worn && (self.neck || self.projections) {
+            return Some(
+                "what is worn together is learnt on one embedding that is searched as it is; choose between worn and neck \
+                 or projections"
                     .to_owned(),
             );
         }
@@ -104,6 +116,8 @@ pub(super) struct HeadSpecs {
     pub exponent: Option<ParamSpec>,
     pub neck: Option<[ParamSpec; 4]>,
     pub relaxation: Option<[ParamSpec; 2]>,
+    /// Weight and bias; the kinds' rows follow each other.
+    pub worn: Option<[ParamSpec; 2]>,
 }
 
 impl HeadSpecs {
@@ -135,12 +149,18 @@ impl HeadSpecs {
             }),
             relaxation: relaxed
                 .then(|| [weight("relaxation", head.relaxation, channels), bias("relaxation", head.relaxation)]),
+            worn: head.worn.then(|| {
+                let rows = config.classes * config.dim;
+                // Added to the vector, so that likeness is what everything begins with.
+                [ParamSpec::new("worn.weight", &[rows, config.dim], Init::Zeros, true), bias("worn", rows)]
+            }),
         }
     }
 
     pub fn all(&self) -> Vec<ParamSpec> {
         let (weight, bias) = &self.classifier;
         let rest = self.exponent.iter().chain(self.neck.iter().flatten()).chain(self.relaxation.iter().flatten());
+        let rest = rest.chain(self.worn.iter().flatten());
         self.embedding.iter().chain([weight]).chain(bias).chain(rest).cloned().collect()
     }
 }
@@ -166,6 +186,7 @@ pub(super) struct Head {
     exponent: Option<Var>,
     neck: Option<BatchNorm>,
     relaxation: Option<[Var; 2]>,
+    worn: Option<[Var; 2]>,
 }
 
 impl Head {
@@ -182,8 +203,12 @@ impl Head {
             Some([weight, bias]) => Some([params.get_or_init_spec(weight)?, params.get_or_init_spec(bias)?]),
             None => None,
         };
+        let worn = match &specs.worn {
+            Some([weight, bias]) => Some([params.get_or_init_spec(weight)?, params.get_or_init_spec(bias)?]),
+            None => None,
+        };
         let (dim, classes) = (config.dim, config.classes);
-        Ok(Self { config: config.head.clone(), dim, classes, embedding, classifier, exponent, neck, relaxation })
+        Ok(Self { config: config.head.clone(), dim, classes, embedding, classifier, exponent, neck, relaxation, worn })
     }
 
     pub fn freeze_norms(&mut self, frozen: bool) {
@@ -244,11 +269,28 @@ impl Head {
         Ok(given.into_iter().zip(probable).map(|(kind, probable)| kind.unwrap_or(probable as usize)).collect())
     }
 
+    /// Global vectors `[n, dim]` to vectors of length 1 behind each one's kind's map. `None` where there are no such maps.
+    pub fn worn(&self, global: &Tensor, kinds: &[usize]) -> Result<Option<Tensor>> {
+        let Some([weight, bias]) = &self.worn else { return Ok(None) };
+        let index = self.numbers(kinds, global)?;
+        let weight = weight.reshape((self.classes, self.dim, self.dim))?.index_select(&index, 0)?;
+        let bias = bias.reshape((self.classes, self.dim))?.index_select(&index, 0)?;
+        let global = global.detach();
+        let moved = weight.matmul(&global.unsqueeze(2)?)?.squeeze(2)?.add(&bias)?;
+        Ok(Some(unit_rows(&(global + moved)?)?))
+    }
+
+    fn numbers(&self, kinds: &[usize], like: &Tensor) -> Result<Tensor> {
+        if kinds.len() != like.dim(0)? || kinds.iter().any(|&kind| kind >= self.classes) {
+            candle_core::bail!("{} kinds of {} for {} photos", kinds.len(), self.classes, like.dim(0)?);
+        }
+        Tensor::from_vec(kinds.iter().map(|&kind| kind as u32).collect(), kinds.len(), like.device())
+    }
+
     /// Embedding and cells of every photo by its kind's projection.
     fn projected(&self, map: &Tensor, pooled: &Tensor, kinds: &[usize]) -> Result<(Tensor, Tensor)> {
         let (n, channels, h, w) = map.dims4()?;
-        let index: Vec<u32> = kinds.iter().map(|&kind| kind as u32).collect();
-        let index = Tensor::from_vec(index, n, map.device())?;
+        let index = self.numbers(kinds, map)?;
         let [weight, bias] = &self.embedding;
         let weight = weight.reshape((self.classes, self.dim, channels))?.index_select(&index, 0)?;
         let bias = bias.reshape((self.classes, self.dim, 1))?.index_select(&index, 0)?;

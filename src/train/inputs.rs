@@ -114,7 +114,7 @@ fn other_kinds(known: &[String], kinds: &[String]) -> Option<String> {
     ))
 }
 
-/// Copies a model's weights; the classifier only where its kinds are the same. Answers where they are not, in a sentence.
+/// Copies a model's weights; what belongs to kinds only where the kinds are the same. Answers where they are not, in a sentence.
 ///
 /// # Errors
 /// Where the network is another one, or has an embedding for each kind and the kinds are not the same.
@@ -132,16 +132,21 @@ pub(super) fn take_weights(
             let reason = format!("{words}, so its embeddings by kind cannot be taken over");
             return Err(TrainError::Mismatch { reason, path: model.to_owned() });
         }
-        tensors.retain(|name, _| !name.starts_with("classifier."));
+        tensors.retain(|name, _| !of_kinds(name));
     }
     let report = embedder.params.load(&tensors)?;
-    if !report.wrong_shape.is_empty() || report.missing.iter().any(|name| !name.starts_with("classifier.")) {
+    if !report.wrong_shape.is_empty() || report.missing.iter().any(|name| !of_kinds(name)) {
         return Err(TrainError::Mismatch {
             reason: format!("the model to start from is of another architecture than the recipe ({report})"),
             path: model.to_owned(),
         });
     }
     Ok((saved.id, others.map(|words| format!("{words}, so its classifier begins anew"))))
+}
+
+/// Whether a weight may begin anew in a model that starts from another one.
+fn of_kinds(name: &str) -> bool {
+    name.starts_with("classifier.") || name.starts_with("worn.")
 }
 
 pub(super) fn strip(store: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {

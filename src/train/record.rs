@@ -91,7 +91,7 @@ impl Sitting {
     }
 }
 
-/// The package's version, with the revision where the build was told it.
+/// The package's version, with the revision where the build was told it, as `scripts/run` and `scripts/test` do.
 fn version() -> String {
     match option_env!("SEAMLINE_REVISION") {
         Some(revision) if !revision.is_empty() => format!("{} ({revision})", env!("CARGO_PKG_VERSION")),

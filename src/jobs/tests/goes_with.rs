@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
 use super::{Machine, Window, shop, street};
 use crate::data::{compared_part, decode_file};
@@ -178,6 +178,67 @@ fn what_a_person_says_of_the_kind_counts_and_an_unknown_part_is_of_the_kind_of_w
         _ => None,
     });
     assert!(failure.sentence.contains("shop/none.jpg"), "{}", failure.sentence);
+}
+
+/// Oracle: the maps of the frozen network itself, one photo at a time, and distances written out.
+#[test]
+fn a_model_that_has_learnt_outfits_ranks_by_what_is_worn_together() {
+    let machine = Machine::with_sample();
+    let names: Vec<String> = crate::synth::kinds().into_iter().map(str::to_owned).collect();
+    let backbone = BackboneConfig { width: 4, ..BackboneConfig::new(Arch::ResNet18) };
+    let mut config = EmbedderConfig::new(backbone, 8, names.len());
+    config.head.worn = true;
+    let embedder = Embedder::new(&config, 5, &Device::Cpu).unwrap();
+    for (name, var) in embedder.params.trainable().filter(|(name, _)| name.starts_with("worn.")) {
+        let numbers: Vec<f32> =
+            (0..var.elem_count()).map(|i| ((i * 37 + name.len()) % 41) as f32 / 41.0 - 0.5).collect();
+        var.set(&Tensor::from_vec(numbers, var.shape(), &Device::Cpu).unwrap()).unwrap();
+    }
+    let card = ModelCard { kinds: names, ..ModelCard::new("worn", &config, 64) };
+    let dir = machine.models().join("worn");
+    let model = checkpoint::save(&dir, &card, &embedder.params.tensors().unwrap(), Precision::F32).unwrap();
+    std::fs::remove_dir_all(machine.models().join("tiny")).unwrap();
+    let Searched { mut window, kinds, query, same, .. } = Searched::on(&machine);
+
+    let (encoder, features) = (Encoder::load(&dir, &Device::Cpu).unwrap(), machine.sample().join("features"));
+    let index = GalleryIndex::open(&features.join(model.to_string())).unwrap();
+    let worn = |row: usize| {
+        let kind = encoder.kind_number(&kinds[&index.rows()[row].product]);
+        encoder.worn(&index.global_f32(row), &[kind]).unwrap()
+    };
+    let of = index.row_of(&shop(5)).unwrap();
+    let found = window.going_with(query, Some(shop(5)), &[]);
+    assert!(found.hits.len() > 3);
+    let own = &kinds[&ProductId::new("p0005")];
+    for hit in &found.hits {
+        let row = index.row_of(&hit.photo).unwrap();
+        let distance = worn(of).iter().zip(worn(row)).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+        assert!(
+            kinds[&hit.product] != *own && (goal::distance_of(hit.global) - distance).abs() < 5e-3,
+            "{}",
+            hit.photo
+        );
+    }
+    assert!(found.hits.windows(2).all(|pair| pair[0].global >= pair[1].global));
+    let plain: Vec<PhotoId> = naive(&index, &index.global_f32(of), |product| kinds[product] != *own)
+        .into_iter()
+        .map(|(photo, _)| photo)
+        .collect();
+    let order = |ranking: &Ranking| ranking.hits.iter().map(|hit| hit.photo.clone()).collect::<Vec<_>>();
+    assert_ne!(order(&found), plain, "likeness would have another order");
+
+    // The query's own garment goes through the map of its kind as well; the same product is sought by likeness as ever.
+    let first = order(&window.going_with(query, None, &[]));
+    assert_ne!(first, order(&same));
+    let shelf = ShelfOptions { fold: FoldOptions { on: false, ..FoldOptions::default() }, ..ShelfOptions::default() };
+    let options = MatchOptions { rerank: 6, ..MatchOptions::default() };
+    window.ask(Request::Shelf(ShelfRequest::Arrange { query, options, shelf, limit: 16 }));
+    let again = window.ended(query);
+    for hit in &again.hits {
+        if let Some(before) = same.hits.iter().find(|before| before.photo == hit.photo) {
+            assert!((before.global - hit.global).abs() < 1e-3, "{}", hit.photo);
+        }
+    }
 }
 
 #[test]

@@ -5,3 +5,4 @@ pub(super) mod gradients;
 mod heads;
 mod layers;
 mod parity;
+mod worn;

@@ -131,9 +131,6 @@ impl LossSection {
             ("loss.structural_margin", self.structural_margin, 0.0, 2.0),
             ("loss.structural_epsilon", self.structural_epsilon, 1e-4, 10.0),
         ])?;
-        if self.weights().iter().all(|(_, weight)| *weight == 0.0) {
-            return Err("every weight in [loss] is 0, so there is nothing to learn".to_owned());
-        }
         if self.soft_margin && self.margin != Self::default().margin && self.triplet > 0.0 {
             return Err("loss.margin has no effect with loss.soft_margin = true; set one of the two".to_owned());
         }
@@ -178,6 +175,11 @@ impl LossSection {
             }
         }
         Ok(())
+    }
+
+    /// Whether any loss has a weight.
+    pub(super) fn is_on(&self) -> bool {
+        self.weights().iter().any(|(_, weight)| *weight > 0.0)
     }
 
     /// Of all losses, by their settings.

@@ -111,6 +111,9 @@ impl TrainConfig {
         self.loss.check()?;
         self.pretext.check()?;
         self.outfits.check()?;
+        if !self.loss.is_on() && !self.outfits.is_on() {
+            return Err("every weight in [loss] is 0, so there is nothing to learn".to_owned());
+        }
         self.semi.check()?;
         self.check_methods()?;
         self.check_stages()?;

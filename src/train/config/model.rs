@@ -28,13 +28,16 @@ pub struct ModelSection {
     pub relaxation: usize,
     /// An embedding for each kind of garment instead of one for all.
     pub projections: bool,
+    /// A map of the global vector for each kind, learnt from [outfits]: behind it what is worn together is near, and searches
+    /// for the same product do not see it.
+    pub worn: bool,
 }
 
 impl Default for ModelSection {
     fn default() -> Self {
-        let HeadConfig { pooling, neck, relaxation, projections } = HeadConfig::default();
+        let HeadConfig { pooling, neck, relaxation, projections, worn } = HeadConfig::default();
         let (arch, width, last_stride) = (Arch::ResNet18, 32, 2);
-        Self { arch, width, last_stride, dim: 128, input_size: 224, pooling, neck, relaxation, projections }
+        Self { arch, width, last_stride, dim: 128, input_size: 224, pooling, neck, relaxation, projections, worn }
     }
 }
 
@@ -54,8 +57,13 @@ impl ModelSection {
     pub fn embedder(&self, classes: usize) -> EmbedderConfig {
         let backbone =
             BackboneConfig { width: self.width, last_stride: self.last_stride, ..BackboneConfig::new(self.arch) };
-        let (pooling, neck, relaxation, projections) = (self.pooling, self.neck, self.relaxation, self.projections);
-        let head = HeadConfig { pooling, neck, relaxation, projections };
+        let head = HeadConfig {
+            pooling: self.pooling,
+            neck: self.neck,
+            relaxation: self.relaxation,
+            projections: self.projections,
+            worn: self.worn,
+        };
         EmbedderConfig { backbone, dim: self.dim, classes, head }
     }
 

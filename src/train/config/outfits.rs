@@ -10,14 +10,14 @@ pub struct OutfitsSection {
     /// Weight of the triplets of two pieces of an outfit and one that is not worn with the first; 0 has none.
     /// Which share of the outfits is used, data.label_fraction says.
     pub weight: f64,
-    /// Triplets beside each batch, each of three shop photos.
+    /// Triplets beside each batch. They share photos: 64 are of about six outfits.
     pub triplets: usize,
     pub margin: f64,
 }
 
 impl Default for OutfitsSection {
     fn default() -> Self {
-        Self { weight: 0.0, triplets: 16, margin: 0.4 }
+        Self { weight: 0.0, triplets: 64, margin: 0.4 }
     }
 }
 

@@ -54,7 +54,7 @@ impl Dealer {
             (OutfitSampler::new(dataset, &all, config.data.label_fraction, config.seed), config.outfits.triplets)
         });
         if let Some((outfits, count)) = &worn
-            && outfits.stretch(0, *count).len() < 3 * count
+            && outfits.batch(0, *count).len() < 3 * count
         {
             return Err(TrainError::Data(format!(
                 "[outfits] needs outfits of training products, with pieces of one kind that are worn with different \
@@ -87,7 +87,7 @@ impl Dealer {
                 for (batch, number) in batches.iter_mut().zip(first..) {
                     let place = |count: usize| number * count as u64;
                     if let Some((outfits, count)) = worn {
-                        batch.extend(outfits.stretch(place(*count), *count));
+                        batch.extend(outfits.batch(number, *count));
                     }
                     if let Some((shuffled, count)) = unlabelled {
                         batch.extend(shuffled.stretch(place(*count), *count));
@@ -121,7 +121,7 @@ pub fn make_batch(loader: &Loader, config: &TrainConfig, items: &[usize], epoch:
     recolour(&mut batch, how, config.seed, epoch, place);
     if !worn.is_empty() {
         // Never recoloured as products are: that would break the harmony of colours.
-        let photos = loader.view_as(worn, epoch, place, WORN, &config.augment);
+        let photos = loader.view_as(&Worn::photos_of(worn), epoch, place, WORN, &config.augment);
         batch.worn = Some(Box::new(Worn::new(worn, photos)));
     }
     if !unlabelled.is_empty() {

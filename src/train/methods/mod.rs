@@ -88,6 +88,7 @@ impl Method {
                     global: output.global.clone(),
                     kinds: labels.kinds.to_vec(),
                     triplets: objective.triplets.clone(),
+                    worn: false,
                 };
                 let anchors = worn.unwrap_or_else(of_products);
                 semi.add(objective, embedder, &anchors, batch)

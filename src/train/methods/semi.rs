@@ -31,6 +31,8 @@ pub struct Anchors {
     pub global: Tensor,
     pub kinds: Vec<Option<usize>>,
     pub triplets: Triplets,
+    /// Whether they are pieces of outfits, by the vectors that tell what is worn together.
+    pub worn: bool,
 }
 
 /// Views of the unlabelled photos of a batch.
@@ -109,7 +111,10 @@ impl Semi {
             }
         }
         if self.section.pseudo > 0.0 {
-            let loss = self.pseudo(anchors, &plain, &kinds)?;
+            // Photos whose kind is not known are no one's neighbours, whatever their vectors.
+            let as_kinds: Vec<usize> = kinds.iter().map(|kind| kind.unwrap_or(0)).collect();
+            let worn = if anchors.worn { embedder.worn(&plain, &as_kinds)? } else { None };
+            let loss = self.pseudo(anchors, worn.as_ref().unwrap_or(&plain), &kinds)?;
             objective.take(LossPart::Pseudo, self.section.pseudo, loss)?;
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! What is worn together: triplets of pieces of outfits, by the distance of their embeddings (Revanur et al. 2021, the
-//! labelled loss; with `model.projections` each piece by the embedding of its kind).
+//! labelled loss; with `model.projections` each piece by the embedding of its kind, with `model.worn` by the map of its kind).
 
 use candle_core::Result;
 
@@ -22,12 +22,14 @@ pub fn add(
     if worn.triplets.is_empty() {
         return Ok(None);
     }
-    let kinds: Vec<Option<usize>> = worn.photos.kinds.iter().copied().map(Some).collect();
+    let of = &worn.photos.kinds;
+    let kinds: Vec<Option<usize>> = of.iter().copied().map(Some).collect();
     let x = images(&worn.photos, embedder.params.device())?;
-    let global = embedder.forward_as(&x, Mode::Train, Some(&kinds))?.global;
+    let seen = embedder.forward_as(&x, Mode::Train, Some(&kinds))?.global;
+    let global = embedder.worn(&seen, of)?.unwrap_or(seen);
     let triplets = Triplets { rows: worn.triplets.clone(), wrong: 0 };
     let spec = TripletSpec { distance: Distance::Euclidean, hinge: Hinge::Margin(section.margin) };
     let loss = losses::triplet(&global, &triplets, &spec)?;
     objective.take(LossPart::Outfits, section.weight, loss)?;
-    Ok(Some(Anchors { global, kinds, triplets }))
+    Ok(Some(Anchors { global, kinds, triplets, worn: true }))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::runs::{everything, finish, stop_after, trainer};
 use super::wardrobe;
 use crate::data::{Augment, Dataset, Views};
-use crate::train::config::{Kinds, OptimizerKind, PretextMethod, ThresholdRule};
+use crate::train::config::{Kinds, OptimizerKind, OutfitsSection, PretextMethod, ThresholdRule};
 use crate::train::{LossParts, Start, TrainConfig, TrainEvent};
 
 const METHODS: [PretextMethod; 6] = [
@@ -286,6 +286,37 @@ fn a_run_with_outfits_and_unlabelled_photos_resumes_with_the_same_bits_and_moves
     for (name, var) in fresh.embedder().params.trainable() {
         let moved = (var.as_tensor() - &before[name]).unwrap().abs().unwrap().max_all().unwrap();
         assert!(moved.to_scalar::<f32>().unwrap() > 0.0, "{name}");
+    }
+}
+
+/// The shipped model's last stage: its network knows products already, and only the maps are learnt.
+#[test]
+fn outfits_alone_are_learnt_by_the_maps_while_the_network_keeps_its_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = with_outfits(wardrobe::write(dir.path(), 8));
+    let mut config = worn();
+    config.model.projections = false;
+    config.outfits = OutfitsSection::default();
+    config.schedule.epochs = 2;
+    let (outcome, _) = finish(&mut trainer(&config, &dataset, &dir.path().join("first"), &Start::Fresh).unwrap());
+
+    config.model.worn = true;
+    let error = trainer(&config, &dataset, &dir.path().join("none"), &Start::Fresh).err().unwrap().to_string();
+    assert_eq!(error, "model.worn learns from outfits alone; give outfits.weight a value above 0");
+    (config.outfits.weight, config.outfits.triplets) = (1.0, 6);
+    (config.loss.cross_entropy, config.loss.triplet) = (0.0, 0.0);
+    config.optimizer.freeze_norms = true;
+    (config.schedule.epochs, config.optimizer.rate) = (30, 2e-2);
+    config.augment = Augment::none();
+    let mut second = trainer(&config, &dataset, &dir.path().join("second"), &Start::From(outcome.last)).unwrap();
+    let before = second.embedder().params.tensors().unwrap();
+    let (_, events) = finish(&mut second);
+    let curve = losses(&events, |loss| loss.outfits);
+    assert!(curve[29] < 0.8 * curve[0], "{curve:?}");
+    for (name, after) in second.embedder().params.tensors().unwrap() {
+        let same =
+            (&after - &before[&name]).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap() == 0.0;
+        assert_eq!(same, !name.starts_with("worn."), "{name}");
     }
 }
 

@@ -62,6 +62,10 @@ impl Trainer {
                                 have no statistics yet";
                 return Err(TrainError::Settings(sentence.to_owned()));
             }
+            Start::Fresh if config.model.worn && !config.outfits.is_on() => {
+                let sentence = "model.worn learns from outfits alone; give outfits.weight a value above 0";
+                return Err(TrainError::Settings(sentence.to_owned()));
+            }
             Start::Fresh => Embedder::new(&embedder_config, config.seed, device)?,
             Start::From(model) => {
                 let mut embedder = Embedder::new(&embedder_config, config.seed, device)?;
