@@ -50,7 +50,12 @@ pub struct BoardUse {
     pub drawn: Option<Vec<usize>>,
 }
 
-impl CellBoard<'_> {
+impl<'a> CellBoard<'a> {
+    /// A board that shows cells and says them in words: nothing is tinted, chosen or pointed at.
+    pub fn new(name: &'a str, picture: &'a SquarePicture, grid: Grid, words: &'a dyn Fn(usize) -> String) -> Self {
+        Self { name, picture, grid, tint: &|_| None, chosen: &|_| false, pickable: false, words, pointed: None }
+    }
+
     pub fn show(&self, ui: &mut Ui, ctx: &Ctx<'_>, square: Rect) -> BoardUse {
         let id = ui.scope_id().with(("cells of", self.name));
         let sense = if self.pickable { Sense::click_and_drag() } else { Sense::click() };

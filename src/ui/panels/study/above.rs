@@ -120,14 +120,8 @@ fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, comparison: &Comparison, side: f32) {
         format!("{}: {who} gains {:.4}", grid.name(cell), gain.abs())
     };
     let board = CellBoard {
-        name: "Difference of the two matches",
-        picture: &plan.info.query_picture,
-        grid,
         tint: &tints,
-        chosen: &|_| false,
-        pickable: false,
-        words: &words,
-        pointed: None,
+        ..CellBoard::new("Difference of the two matches", &plan.info.query_picture, grid, &words)
     };
     let pointed = board.show(ui, ctx, first).pointed;
     for (contender, square, name) in [(above, middle, "Upper match"), (below, last, "Lower match")] {
@@ -159,16 +153,7 @@ fn contender_ui(
         None => format!("{}: contribution {:.4}", grid.name(cell), pair.of_gallery_cell(cell)),
     };
     let name = format!("{name}, {}", contender.product.name);
-    let board = CellBoard {
-        name: &name,
-        picture: &contender.picture,
-        grid,
-        tint: &tints,
-        chosen: &|_| false,
-        pickable: false,
-        words: &words,
-        pointed: None,
-    };
+    let board = CellBoard { tint: &tints, ..CellBoard::new(&name, &contender.picture, grid, &words) };
     board.show(ui, ctx, square);
 }
 

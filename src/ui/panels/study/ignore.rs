@@ -48,16 +48,8 @@ fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
             ),
             None => grid.name(cell),
         };
-        let board = CellBoard {
-            name,
-            picture,
-            grid,
-            tint: &tints,
-            chosen: &chosen,
-            pickable: true,
-            words: &words,
-            pointed: None,
-        };
+        let board =
+            CellBoard { tint: &tints, chosen: &chosen, pickable: true, ..CellBoard::new(name, picture, grid, &words) };
         let used = board.show(ui, ctx, square);
         choose(ui, ctx, side, used);
     }

@@ -55,14 +55,9 @@ fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
         None => format!("{}, which sends no mass to the product", query.name(cell)),
     };
     let street = CellBoard {
-        name: "Cells of the street photo to swap",
-        picture: &plan.info.query_picture,
-        grid: query,
         tint: &chosen,
-        chosen: &|_| false,
         pickable: true,
-        words: &street_words,
-        pointed: None,
+        ..CellBoard::new("Cells of the street photo to swap", &plan.info.query_picture, query, &street_words)
     };
     let used = street.show(ui, ctx, left);
     let taken = |cell: usize| (!takers[cell].is_empty()).then_some(mark);
@@ -71,14 +66,9 @@ fn boards_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, side: f32) {
         takers => format!("{}, put in the place of {}", gallery.name(cell), takers.join(", ")),
     };
     let product = CellBoard {
-        name: "Matched cells of the product photo",
-        picture: &plan.info.gallery_picture,
-        grid: gallery,
         tint: &taken,
-        chosen: &|_| false,
-        pickable: false,
-        words: &product_words,
         pointed: used.pointed.and_then(|cell| masses.heaviest(cell)),
+        ..CellBoard::new("Matched cells of the product photo", &plan.info.gallery_picture, gallery, &product_words)
     };
     product.show(ui, ctx, middle);
     match ctx.session.study.swapped_region() {
@@ -130,16 +120,7 @@ fn picture_ui(ui: &mut Ui, ctx: &Ctx<'_>, plan: &Plan, answer: &RegionSwap, squa
         Some(taken) => format!("{}, looks like {} of the product", query.name(cell), gallery.name(taken.from)),
         None => format!("{}, as it is", query.name(cell)),
     };
-    let board = CellBoard {
-        name: "Street photo with the product’s cells",
-        picture: &answer.picture,
-        grid: query,
-        tint: &|_| None,
-        chosen: &|_| false,
-        pickable: false,
-        words: &words,
-        pointed: None,
-    };
+    let board = CellBoard::new("Street photo with the product’s cells", &answer.picture, query, &words);
     board.show(ui, ctx, square);
 }
 
