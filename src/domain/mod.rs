@@ -3,6 +3,7 @@
 //! Only `std` and `serde` live here, so that a type can travel from SQL to a shader without pulling
 //! either into the other.
 
+pub mod arithmetic;
 pub mod calendar;
 pub mod epsilon;
 pub mod filter;
@@ -26,6 +27,7 @@ pub mod tiles;
 pub mod training;
 pub mod work;
 
+pub use arithmetic::Arithmetic;
 pub use calendar::Utc;
 pub use epsilon::{EpsilonHold, EpsilonSample, EpsilonStudy};
 pub use filter::{Facet, FacetValues, Facets, Filter, FilterTest, Filters};

@@ -21,6 +21,7 @@ use super::head::{Head, HeadConfig, HeadSpecs};
 use super::params::{LoadReport, ParamSpec, Params};
 use super::plan::BackbonePlan;
 use super::weights;
+use crate::domain::Arithmetic;
 
 /// Before every name of the backbone; without it they are the published ones.
 pub(super) const BACKBONE: &str = "backbone";
@@ -150,7 +151,12 @@ impl Embedder {
 
     /// The network as it is now, frozen for searching and measuring. Later training does not change it.
     pub fn to_encoder(&self, card: &ModelCard) -> std::result::Result<Encoder, NnError> {
-        Encoder::from_embedder(self, card)
+        self.to_encoder_in(card, Arithmetic::F32)
+    }
+
+    /// The same, computing as told.
+    pub fn to_encoder_in(&self, card: &ModelCard, arithmetic: Arithmetic) -> std::result::Result<Encoder, NnError> {
+        Encoder::from_embedder(self, card, arithmetic)
     }
 
     pub fn config(&self) -> &EmbedderConfig {

@@ -15,7 +15,7 @@ use super::memory::Together;
 use super::ops::blocked::StepTime;
 use super::plan::BackbonePlan;
 use super::regrid::Regrid;
-use crate::domain::{CheckpointId, Grid};
+use crate::domain::{Arithmetic, CheckpointId, Grid};
 
 mod exchange;
 mod frozen_head;
@@ -64,7 +64,7 @@ impl CellFeatures {
     }
 }
 
-/// Backbone and embedding, frozen: normalisations folded, no graph, 32 bits.
+/// Backbone and embedding, frozen: normalisations folded, no graph; 32 bits, or the backbone's products in 8.
 #[derive(Debug)]
 pub struct Encoder {
     backbone: FoldedBackbone,
@@ -72,6 +72,7 @@ pub struct Encoder {
     worn: Option<WornMaps>,
     card: ModelCard,
     checkpoint: CheckpointId,
+    arithmetic: Arithmetic,
     map: Grid,
     grid: Grid,
     regrid: Option<Regrid>,
@@ -82,19 +83,24 @@ pub struct Encoder {
 impl Encoder {
     /// Reads a checkpoint's folder.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, NnError> {
+        Self::load_in(dir, device, Arithmetic::F32)
+    }
+
+    /// The same, computing as told.
+    pub fn load_in(dir: &Path, device: &Device, arithmetic: Arithmetic) -> Result<Self, NnError> {
         let saved = checkpoint::read(dir)?;
-        Self::from_tensors(saved.card, saved.id, &saved.tensors, device)
+        Self::from_tensors(saved.card, saved.id, &saved.tensors, device, arithmetic)
     }
 
     /// The embedder as it is now. Its id is that of the checkpoint that saving it in 32 bits would give.
-    pub fn from_embedder(embedder: &Embedder, card: &ModelCard) -> Result<Self, NnError> {
+    pub fn from_embedder(embedder: &Embedder, card: &ModelCard, arithmetic: Arithmetic) -> Result<Self, NnError> {
         let card = ModelCard { config: embedder.config().clone(), ..card.clone() };
         if let Some(problem) = card.problem() {
             return Err(NnError::card(problem, Path::new(&card.name)));
         }
         let tensors = embedder.params.tensors().doing("collecting the weights")?;
         let bytes = checkpoint::to_bytes(&tensors, Precision::F32, Path::new(&card.name))?;
-        Self::from_tensors(card, checkpoint::id_of(&bytes), &tensors, embedder.params.device())
+        Self::from_tensors(card, checkpoint::id_of(&bytes), &tensors, embedder.params.device(), arithmetic)
     }
 
     /// `tensors` and `card` have been checked against each other.
@@ -103,18 +109,25 @@ impl Encoder {
         checkpoint: CheckpointId,
         tensors: &BTreeMap<String, Tensor>,
         device: &Device,
+        arithmetic: Arithmetic,
     ) -> Result<Self, NnError> {
+        if arithmetic == Arithmetic::Int8 && !device.is_cpu() {
+            return Err(NnError::Int8 { device: device::describe(device) });
+        }
         let config = &card.config;
         let plan = BackbonePlan::new(BACKBONE, &config.backbone);
         let side = config.backbone.map_side(card.input_size);
-        let build = || Ok((FoldedBackbone::new(&plan, tensors, device)?, FrozenHead::new(config, tensors, device)?));
+        let build = || {
+            let backbone = FoldedBackbone::new(&plan, tensors, device, arithmetic)?;
+            Ok((backbone, FrozenHead::new(config, tensors, device)?))
+        };
         let (backbone, head) = build().doing("folding the network")?;
         let worn = WornMaps::new(config, tensors).doing("folding the network")?;
         // Other threads may use them at once.
         device.synchronize().doing("moving the weights to the device")?;
         let map = Grid::new(side, side);
         let (device, together) = (device.clone(), Together::new(together(card.input_size)));
-        Ok(Self { backbone, head, worn, card, checkpoint, map, grid: map, regrid: None, device, together })
+        Ok(Self { backbone, head, worn, card, checkpoint, arithmetic, map, grid: map, regrid: None, device, together })
     }
 
     /// The same network with its cells brought to another grid.
@@ -214,6 +227,11 @@ impl Encoder {
 
     pub fn checkpoint(&self) -> &CheckpointId {
         &self.checkpoint
+    }
+
+    /// How the backbone computes.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     pub fn card(&self) -> &ModelCard {

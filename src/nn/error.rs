@@ -16,6 +16,8 @@ pub enum NnError {
     NoCuda { name: String },
     #[error("cannot use CUDA device {index}: {}", first_line(source))]
     Cuda { index: usize, source: candle_core::Error },
+    #[error("8-bit arithmetic runs on the CPU alone, not on {device}: choose cpu, or f32")]
+    Int8 { device: String },
     #[error("the device has too little memory for {doing}: choose another device, or close what else uses it")]
     OutOfMemory { doing: &'static str, source: candle_core::Error },
     #[error("the device stopped answering during {doing}: choose another device, or start the program again")]

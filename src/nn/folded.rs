@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 
 use self::planned::Planned;
 use super::batch_norm::EPSILON;
 use super::ops::blocked::StepTime;
 use super::ops::{self, ConvSpec};
+use crate::domain::Arithmetic;
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
 
 mod planned;
@@ -204,7 +205,12 @@ pub(super) struct FoldedBackbone {
 
 impl FoldedBackbone {
     /// `tensors` must hold every name of the plan in its shape; the caller has compared them.
-    pub fn new(plan: &BackbonePlan, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
+    pub fn new(
+        plan: &BackbonePlan,
+        tensors: &BTreeMap<String, Tensor>,
+        device: &Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
         let from = Source { tensors, device };
         let mut stages = Vec::new();
         for stage in &plan.stages {
@@ -212,7 +218,10 @@ impl FoldedBackbone {
         }
         let layers = Layers { stem: FoldedConv::new(&plan.stem, from)?, pool: plan.pool, stages };
         let count = layers.stages.len();
-        let planned = if device.is_cpu() { Planned::new(&layers)? } else { None };
+        let planned = if device.is_cpu() { Planned::new(&layers, arithmetic)? } else { None };
+        if planned.is_none() && arithmetic != Arithmetic::F32 {
+            bail!("its dense layers grow by widths that 8-bit arithmetic does not take")
+        }
         Ok(Self { way: planned.map_or_else(|| Way::Layers(layers), Way::Planned), stages: count })
     }
 
@@ -241,6 +250,6 @@ impl FoldedBackbone {
 /// The tensor's values in 64 bits.
 pub(super) fn values(tensors: &BTreeMap<String, Tensor>, owner: &str, leaf: &str) -> Result<Vec<f64>> {
     let name = format!("{owner}.{leaf}");
-    let Some(tensor) = tensors.get(&name) else { candle_core::bail!("`{name}` is missing") };
+    let Some(tensor) = tensors.get(&name) else { bail!("`{name}` is missing") };
     tensor.to_dtype(candle_core::DType::F64)?.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
 }

@@ -13,7 +13,7 @@ use super::memory::Together;
 use super::params::LoadReport;
 use super::plan::BackbonePlan;
 use super::weights;
-use crate::domain::Grid;
+use crate::domain::{Arithmetic, Grid};
 
 /// Sides of images that make sense here.
 const SIDES: std::ops::RangeInclusive<usize> = 32..=2048;
@@ -60,7 +60,7 @@ impl PooledBackbone {
             return Err(weights::misfit(&config, &found, report, weights));
         }
         weights::check_variances(&plan.specs(), &found, weights)?;
-        let backbone = FoldedBackbone::new(&plan, &found, device).doing("folding the network")?;
+        let backbone = FoldedBackbone::new(&plan, &found, device, Arithmetic::F32).doing("folding the network")?;
         let side = config.map_side(size);
         let dim = plan.out_channels;
         let (grid, together) = (Grid::new(side, side), Together::new(together(size)));

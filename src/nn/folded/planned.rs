@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::domain::Arithmetic;
 use super::{FoldedBlock, FoldedConv, FoldedGate, Layers, ScaleShift};
 use crate::nn::ops::blocked::{Builder, Filters, Program, StepTime, View, Window};
 use crate::nn::plan::StemPool;
@@ -18,7 +19,7 @@ pub(super) struct Planned {
 
 impl Planned {
     /// `None` where dense blocks grow by widths that the plan cannot put side by side.
-    pub fn new(layers: &Layers) -> Result<Option<Self>> {
+    pub fn new(layers: &Layers, arithmetic: Arithmetic) -> Result<Option<Self>> {
         let blocks: Vec<&FoldedBlock> = layers.stages.iter().flatten().collect();
         let uneven = |block: &&FoldedBlock| match block {
             FoldedBlock::Dense { norm, grow, .. } => {
@@ -30,7 +31,10 @@ impl Planned {
         if blocks.iter().any(uneven) {
             return Ok(None);
         }
-        let (builder, photo) = Builder::new(layers.stem.weight.dim(1)?);
+        let (mut builder, photo) = Builder::new(layers.stem.weight.dim(1)?);
+        if arithmetic == Arithmetic::Int8 {
+            builder.in_int8();
+        }
         let mut lower = Lower { builder, room: None };
         let stem = lower.conv(&layers.stem, photo, true, None, None)?;
         let window = Window { kernel: 3, stride: 2, padding: 1, ceiling: false };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
+use crate::domain::Arithmetic;
 use crate::nn::folded::FoldedBackbone;
 use crate::nn::params::{Init, ParamSpec};
 use crate::nn::plan::BackbonePlan;
@@ -127,7 +128,7 @@ fn equals_the_published(arch: Arch) {
     let shape: Vec<u64> = map.dims().iter().map(|size| *size as u64).collect();
     assert_eq!(serde_json::json!(shape), expected["feature_shape"]);
 
-    let folded = FoldedBackbone::new(&plan, &tensors, &Device::Cpu).unwrap().features(&x).unwrap();
+    let folded = FoldedBackbone::new(&plan, &tensors, &Device::Cpu, Arithmetic::F32).unwrap().features(&x).unwrap();
     assert_close("folded", &flat(&folded), &flat(&map), 1e-4);
 
     let step = expected["feature_samples_step"].as_u64().unwrap() as usize;
@@ -256,7 +257,8 @@ fn the_map_has_the_side_and_the_channels_that_the_plan_says() {
             let map = net.features(&x, Mode::Eval).unwrap();
             assert_eq!(map.dims(), [1, net.out_channels(), side, side], "{arch} {size} {last_stride}");
             assert_eq!(net.out_channels(), config.out_channels());
-            let folded = FoldedBackbone::new(&BackbonePlan::new("", &config), &params.tensors().unwrap(), &Device::Cpu);
+            let plan = BackbonePlan::new("", &config);
+            let folded = FoldedBackbone::new(&plan, &params.tensors().unwrap(), &Device::Cpu, Arithmetic::F32);
             assert_eq!(folded.unwrap().features(&x).unwrap().dims(), map.dims());
         }
     }

@@ -4,12 +4,17 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{PIXELS, Run, Tile};
+use std::sync::atomic::AtomicU32;
+
+use super::int8::{self, Dot};
+use super::kernel::{PIXELS, Run, Tile, Units};
 use super::map::{LANES, Map, Space};
 use crate::nn::ops::conv::ConvSpec;
 
-/// Runs of sixteen inputs for which the weights of an output block stay in the first-level cache.
-const PART: usize = 18;
+/// Steps of the loop for which the weights of an output block stay in the first-level cache.
+const PART: usize = 18 * LANES;
+/// Runs of such a part at most.
+const RUNS: usize = PART / 4;
 /// Input values one task's pixels cover at most, so that they stay in the second-level cache.
 const REACH: usize = 24 << 10;
 /// Pixels of one task at most.
@@ -17,11 +22,24 @@ const MOST: usize = 192;
 /// Tasks a layer is cut into where its size allows.
 const TASKS: usize = 8;
 
+const ZEROS: [f32; LANES] = [0.0; LANES];
+
 /// Output channels of one block: which runs it reads and its weights.
 struct Block {
     /// Offsets of the runs: (tap's row, tap's column, input block).
     runs: Vec<(usize, usize, usize)>,
-    weights: Vec<f32>,
+    /// `[runs][length][16]`, as bits.
+    weights: Vec<u32>,
+}
+
+/// What is multiplied.
+#[derive(Clone, Copy)]
+pub enum Form {
+    /// Pixels of a photo, which hold all channels.
+    Photo,
+    Blocks,
+    /// Words of rounded inputs with rounded weights.
+    Int8(Dot),
 }
 
 /// A convolution's weights in the order its loop reads them.
@@ -29,7 +47,9 @@ pub struct Direct {
     blocks: Vec<Block>,
     /// `[blocks * 16]`.
     bias: Vec<f32>,
-    /// Values of one run.
+    /// Of rounded weights: what one is worth, `[blocks * 16]`.
+    units: Option<Vec<f32>>,
+    /// Values or words of one run.
     length: usize,
     spec: ConvSpec,
 }
@@ -43,6 +63,8 @@ pub struct Layer<'a> {
     pub residual: Option<(Map, Space<'a>)>,
     pub images: usize,
     pub relu: bool,
+    /// Of a map of rounded values: the bits of each image's largest one before.
+    pub largest: &'a [AtomicU32],
 }
 
 /// `bias`, filled up with zeros to whole blocks.
@@ -53,12 +75,12 @@ pub fn padded(bias: &[f32]) -> Vec<f32> {
 }
 
 impl Direct {
-    /// `weights [filters, depth, kh, kw]` over an input of `channels` in blocks of `lanes`.
+    /// `weights [filters, depth, kh, kw]` over an input of `channels`.
     pub fn new(
         weights: &[f32],
         bias: &[f32],
         channels: usize,
-        lanes: usize,
+        form: Form,
         kernel: (usize, usize),
         spec: ConvSpec,
     ) -> Self {
@@ -68,9 +90,18 @@ impl Direct {
         let per_group = filters / spec.groups;
         assert_eq!(weights.len(), filters * depth * kh * kw, "weights of another shape");
         // A photo's pixels are so short that a whole line of the kernel is one run.
-        let photo = lanes != LANES;
+        let photo = matches!(form, Form::Photo);
         assert!(!photo || (spec.groups == 1 && spec.dilation.1 == 1), "a photo is convolved plainly");
-        let length = if photo { kw * lanes } else { LANES };
+        let length = match form {
+            Form::Photo => kw * channels,
+            Form::Blocks => LANES,
+            Form::Int8(dot) => LANES / dot.values,
+        };
+        let row = depth * kh * kw;
+        let units = matches!(form, Form::Int8(_)).then(|| {
+            let units: Vec<f32> = (0..filters).map(|f| int8::unit_of_weights(&weights[f * row..][..row])).collect();
+            padded(&units)
+        });
         let weight = |filter: usize, channel: usize, a: usize, b: usize| {
             let group = filter.min(filters - 1) / per_group;
             let inside = (group * depth..(group + 1) * depth).contains(&channel) && filter < filters;
@@ -83,25 +114,35 @@ impl Direct {
                 let mut runs = Vec::new();
                 let mut packed = Vec::new();
                 let mut push = |channel: usize, a: usize, b: usize| {
-                    packed.extend((first..first + LANES).map(|filter| weight(filter, channel, a, b)));
+                    packed.extend((first..first + LANES).map(|filter| match (form, &units) {
+                        (Form::Int8(dot), Some(units)) => {
+                            let channels = channel..channel + dot.values;
+                            dot.word(channels.map(|channel| {
+                                let weight = weight(filter, channel, a, b);
+                                if weight == 0.0 { 0 } else { int8::rounded(weight, units[filter]) }
+                            }))
+                        }
+                        _ => weight(filter, channel, a, b).to_bits(),
+                    }));
                 };
+                let step = LANES / length.min(LANES);
                 if photo {
                     for a in 0..kh {
                         runs.push((a, 0, 0));
-                        (0..kw).for_each(|b| (0..lanes).for_each(|channel| push(channel, a, b)));
+                        (0..kw).for_each(|b| (0..channels).for_each(|channel| push(channel, a, b)));
                     }
                 } else {
                     for input in from / LANES..to.div_ceil(LANES) {
                         for (a, b) in (0..kh).flat_map(|a| (0..kw).map(move |b| (a, b))) {
                             runs.push((a, b, input));
-                            (input * LANES..(input + 1) * LANES).for_each(|channel| push(channel, a, b));
+                            (input * LANES..(input + 1) * LANES).step_by(step).for_each(|channel| push(channel, a, b));
                         }
                     }
                 }
                 Block { runs, weights: packed }
             })
             .collect();
-        Self { blocks, bias: padded(bias), length, spec }
+        Self { blocks, bias: padded(bias), units, length, spec }
     }
 
     pub fn run(&self, kernel: Run, layer: &Layer<'_>) {
@@ -120,7 +161,7 @@ impl Direct {
         (0..cuts * parts).into_par_iter().with_max_len(1).for_each(|task| {
             let (cut, part) = (task / parts, task % parts);
             let pixels = cut * each..total.min((cut + 1) * each);
-            let (mut at, mut to, mut from) = ([0; MOST], [0; MOST], [0; MOST]);
+            let (mut at, mut to, mut from, mut units) = ([0; MOST], [0; MOST], [0; MOST], [0.0; MOST]);
             let count = pixels.len();
             for (i, pixel) in pixels.enumerate() {
                 let (image, pixel) = (pixel / y.pixels(), pixel % y.pixels());
@@ -129,6 +170,7 @@ impl Direct {
                 let left = (column * stride.1) as isize - padding.1 as isize;
                 at[i] = image * x.image() + x.at(top, left);
                 to[i] = image * y.image() + y.at(row as isize, column as isize);
+                units[i] = self.units.as_ref().map_or(1.0, |_| int8::unit(&layer.largest[image]));
                 from[i] = residual.map_or(0, |(r, _)| image * r.image() + r.at(row as isize, column as isize));
             }
             let farthest = |places: &[usize; MOST]| places[..count].iter().max().copied().unwrap_or(0);
@@ -136,15 +178,21 @@ impl Direct {
             let blocks = self.blocks.len();
             for number in part * blocks / parts..(part + 1) * blocks / parts {
                 let block = &self.blocks[number];
-                let parts = block.runs.len().div_ceil(PART).max(1);
+                let parts = block.runs.len().div_ceil((PART / self.length).max(1)).max(1);
                 let each = block.runs.len().div_ceil(parts).max(1);
                 let mut weights = block.weights.as_slice();
+                let bias = &self.bias[number * LANES..][..LANES];
                 for (number_of_part, taps) in block.runs.chunks(each).enumerate() {
-                    let mut runs = [0; PART];
+                    let mut runs = [0; RUNS];
                     taps.iter().zip(&mut runs).for_each(|(tap, run)| *run = offset(tap));
                     let runs = &runs[..taps.len()];
                     let (now, rest) = weights.split_at(taps.len() * self.length * LANES);
                     weights = rest;
+                    let start = match number_of_part {
+                        // Integers get the bias behind them; the zeros are theirs too.
+                        0 => (if self.units.is_some() { &ZEROS } else { bias }).as_ptr(),
+                        _ => std::ptr::null(),
+                    };
                     let last = (number_of_part + 1) * each >= block.runs.len();
                     let reach = runs.iter().max().map_or(0, |run| run + self.length);
                     let y_at = number * y.plane();
@@ -163,17 +211,18 @@ impl Direct {
                             at: &at[tile.clone()],
                             runs,
                             length: self.length,
-                            weights: now.as_ptr(),
-                            start: if number_of_part == 0 {
-                                self.bias[number * LANES..][..LANES].as_ptr()
-                            } else {
-                                std::ptr::null()
-                            },
+                            weights: now.as_ptr().cast(),
+                            start,
                             y: y_part.start(),
                             to: &to[tile.clone()],
                             residual: r_part.map_or(std::ptr::null(), |r| r.start().cast_const()),
-                            from: &from[tile],
+                            from: &from[tile.clone()],
                             floor: if last && layer.relu { 0.0 } else { f32::NEG_INFINITY },
+                            end: self.units.as_ref().filter(|_| last).map(|all| Units {
+                                of_inputs: &units[tile],
+                                of_weights: all[number * LANES..][..LANES].as_ptr(),
+                                bias: bias.as_ptr(),
+                            }),
                         };
                         // SAFETY: places were checked above against the lengths; (pixel, block) pairs are each one
                         // task's alone; the maps read are not those written, by the plan.

@@ -25,10 +25,22 @@ pub struct Tile<'a> {
     pub residual: *const f32,
     pub from: &'a [usize],
     pub floor: f32,
+    /// For kernels that sum integers: how they come back to 32 bits, behind the last of a layer's parts. Before it `y`
+    /// holds the integers' bits.
+    pub end: Option<Units<'a>>,
+}
+
+/// `value = integer * of_inputs[pixel] * of_weights[channel] + bias[channel]`.
+pub struct Units<'a> {
+    pub of_inputs: &'a [f32],
+    /// Sixteen.
+    pub of_weights: *const f32,
+    /// Sixteen.
+    pub bias: *const f32,
 }
 
 /// # Safety
-/// 1 to [`PIXELS`] pixels, `to` and (with a residual) `from` as long as `at`; every place that the formula above names
+/// 1 to [`PIXELS`] pixels, `to`, (with a residual) `from` and (with an end) its inputs' units as long as `at`; every place that the formula above names
 /// lies in its buffer; nobody else touches the places of `y`; the processor has the kernel's instructions.
 pub type Run = unsafe fn(&Tile<'_>);
 

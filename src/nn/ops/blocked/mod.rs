@@ -1,11 +1,12 @@
 //! Frozen networks on the CPU: convolutions over maps whose channels lie in blocks of sixteen, as one planned list of
 //! fused steps. Outside, maps are `[N, C, H, W]` as everywhere.
 //!
-//! Shared memory is written in three places (`direct`, `winograd`, `pixelwise`), always through [`map::Space`]: tasks of
+//! Shared memory is written in four places (`direct`, `winograd`, `pixelwise`, `int8`), always through [`map::Space`]: tasks of
 //! one step write disjoint pixels or blocks of one map and read only maps that the step does not write, which the plan
 //! sees to. Miri cannot run the vector kernels; it can run the portable one, under which the tests pass as well.
 
 mod direct;
+mod int8;
 mod kernel;
 mod map;
 mod pixelwise;

@@ -49,7 +49,7 @@ pub fn give(map: &Map, space: Space<'_>, out: &mut [f32]) {
 }
 
 /// Calls `f(image, block, row)` for all rows of all output planes, from many threads.
-fn rows(layer: &Layer<'_>, f: impl Fn(usize, usize, usize) + Sync) {
+pub fn rows(layer: &Layer<'_>, f: impl Fn(usize, usize, usize) + Sync) {
     let (height, blocks) = (layer.y.height, layer.y.blocks());
     (0..layer.images * blocks * height).into_par_iter().with_min_len(ROWS).for_each(|row| {
         f(row / height / blocks, row / height % blocks, row % height);
@@ -60,7 +60,7 @@ fn rows(layer: &Layer<'_>, f: impl Fn(usize, usize, usize) + Sync) {
 ///
 /// # Safety
 /// Nobody writes it during the step.
-unsafe fn line<'a>(map: &Map, space: Space<'a>, image: usize, block: usize, row: usize) -> &'a [Lanes] {
+pub unsafe fn line<'a>(map: &Map, space: Space<'a>, image: usize, block: usize, row: usize) -> &'a [Lanes] {
     let at = image * map.image() + block * map.plane() + map.at(row as isize, 0);
     // SAFETY: the caller's promise.
     unsafe { space.get(at, map.width * LANES) }.as_chunks().0

@@ -5,12 +5,14 @@
 //! layer alone, so a photo's map is the same bits whatever it is run with and on however many threads.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU32;
 
 mod profile;
 
 pub use profile::StepTime;
 
-use super::direct::{Direct, Layer};
+use super::direct::{Direct, Form, Layer};
+use super::int8::{self, Dot};
 use super::kernel::{self, Run};
 use super::map::{LANES, Map, Space};
 use super::pixelwise::{self, Gate};
@@ -84,12 +86,27 @@ impl Window {
 
 enum Work {
     Direct(Direct, bool),
+    /// A map into words of rounded values.
+    Round(Dot),
+    /// A convolution of them, and the channels of the map before.
+    Int8(Direct, Dot, bool, usize),
     Winograd(Winograd, Direct, bool),
     MaxPool(Window),
     MeanPool(Window),
     /// Scale and shift of each channel, then ReLU.
     Scale(Vec<f32>, Vec<f32>),
     Gate(Gate),
+}
+
+impl Work {
+    /// Whether no value of the result lies below 0, for an input of which that is known or not.
+    fn is_positive(&self, input: bool) -> bool {
+        match self {
+            Self::Direct(_, relu) | Self::Winograd(_, _, relu) | Self::Int8(_, _, relu, _) => *relu,
+            Self::Round(_) | Self::Scale(..) | Self::Gate(_) => true,
+            Self::MaxPool(_) | Self::MeanPool(_) => input,
+        }
+    }
 }
 
 struct Step {
@@ -133,24 +150,33 @@ struct Slot {
     channels: usize,
     lanes: usize,
     halo: usize,
+    /// No step writes a value below 0.
+    positive: bool,
 }
 
 /// Puts the steps of a network together.
 pub struct Builder {
     slots: Vec<Slot>,
     steps: Vec<Step>,
+    /// In 8 bits by this kernel.
+    pub(super) int8: Option<Dot>,
 }
 
 impl Builder {
     /// A network over photos of that many channels, and the view of them.
     pub fn new(channels: usize) -> (Self, View) {
-        let builder = Self { slots: vec![Slot { channels, lanes: channels, halo: 0 }], steps: Vec::new() };
-        (builder, View { slot: 0, block: 0, channels })
+        let photo = Slot { channels, lanes: channels, halo: 0, positive: false };
+        (Self { slots: vec![photo], steps: Vec::new(), int8: None }, View { slot: 0, block: 0, channels })
+    }
+
+    /// From now on convolutions of maps without values below 0 are computed in 8 bits.
+    pub fn in_int8(&mut self) {
+        self.int8 = Some(int8::best());
     }
 
     /// Room for channels that several steps write, each its part. `channels` that are not whole blocks are filled up.
     pub fn room(&mut self, channels: usize) -> View {
-        self.slots.push(Slot { channels, lanes: LANES, halo: 0 });
+        self.slots.push(Slot { channels, lanes: LANES, halo: 0, positive: false });
         View { slot: self.slots.len() - 1, block: 0, channels }
     }
 
@@ -164,6 +190,7 @@ impl Builder {
         size: Size,
     ) -> View {
         let y = into.unwrap_or_else(|| self.room(channels));
+        self.slots[y.slot].positive = into.is_none() && work.is_positive(self.slots[x.slot].positive);
         let beyond = |v: View| y.slot != v.slot || y.block >= v.block + v.channels.div_ceil(LANES);
         assert!(y.channels == channels && beyond(x) && residual.is_none_or(beyond), "a step that writes what it reads");
         self.steps.push(Step { work, x, residual, y, size });
@@ -174,9 +201,16 @@ impl Builder {
     /// where given.
     pub fn conv(&mut self, x: View, filters: &Filters<'_>, residual: Option<View>, into: Option<View>) -> View {
         let Filters { weights, bias, kernel, spec, relu } = *filters;
-        let slot = &mut self.slots[x.slot];
+        let rounded = self.int8.filter(|_| self.slots[x.slot].positive).map(|dot| (dot, self.rounded(x, dot)));
+        let slot = &mut self.slots[rounded.map_or(x, |(_, words)| words).slot];
         slot.halo = slot.halo.max(spec.padding.0).max(spec.padding.1);
-        let direct = Direct::new(weights, bias, x.channels, slot.lanes, kernel, spec);
+        if let Some((dot, words)) = rounded {
+            let direct = Direct::new(weights, bias, x.channels, Form::Int8(dot), kernel, spec);
+            let work = Work::Int8(direct, dot, relu, x.channels);
+            return self.push(work, words, residual, into, bias.len(), Size::Conv { kernel, spec });
+        }
+        let form = if slot.lanes == LANES { Form::Blocks } else { Form::Photo };
+        let direct = Direct::new(weights, bias, x.channels, form, kernel, spec);
         let plain = ConvSpec { padding: (1, 1), ..ConvSpec::default() };
         let work = if slot.lanes == LANES && kernel == (3, 3) && spec == plain {
             Work::Winograd(Winograd::new(weights, bias, x.channels), direct, relu)
@@ -184,6 +218,21 @@ impl Builder {
             Work::Direct(direct, relu)
         };
         self.push(work, x, residual, into, bias.len(), Size::Conv { kernel, spec })
+    }
+
+    /// The map in words of rounded values, made once for all steps that read it.
+    fn rounded(&mut self, x: View, dot: Dot) -> View {
+        let same = |step: &&Step| {
+            matches!(step.work, Work::Round(_))
+                && (step.x.slot, step.x.block, step.x.channels) == (x.slot, x.block, x.channels)
+        };
+        if let Some(step) = self.steps.iter().find(same) {
+            return step.y;
+        }
+        let lanes = LANES / dot.values;
+        let words = self.room(x.channels.div_ceil(LANES) * lanes);
+        self.slots[words.slot].lanes = lanes;
+        self.push(Work::Round(dot), x, None, Some(words), words.channels, Size::Same)
     }
 
     /// The largest value of each window; padding never wins.
@@ -221,6 +270,8 @@ struct Workspace {
     size: (usize, usize),
     places: Vec<(Map, usize)>,
     memory: Vec<f32>,
+    /// See [`Layer::largest`], `[slots][photos]`.
+    largest: Vec<AtomicU32>,
 }
 
 /// Parts of a run, of which those between begin and give take the time.
@@ -290,12 +341,12 @@ impl Program {
         for (photos, maps) in photos.chunks(TOGETHER * each_in).zip(maps.chunks_mut(TOGETHER * each_out)) {
             let count = photos.len() / each_in;
             let mut workspace = self.workspace(count, size, &sizes);
-            let spaces = workspace.spaces();
+            let (spaces, largest) = workspace.spaces();
             after(Part::Begin);
             pixelwise::take(photos, &spaces[0].0, spaces[0].1, count);
             after(Part::Take);
             for (number, step) in self.steps[..end].iter().enumerate() {
-                step.run(self.kernel, &spaces, count);
+                step.run(self.kernel, &spaces, largest, count);
                 after(Part::Step(number));
             }
             let (map, space) = spaces[wanted.slot];
@@ -339,7 +390,7 @@ impl Program {
     /// shape and halo, so that the zeros of halos stay.
     fn lay_out(&self, photos: usize, size: (usize, usize), sizes: &[(usize, usize)]) -> Workspace {
         let map = |slot: usize| {
-            let Slot { channels, lanes, halo } = self.slots[slot];
+            let Slot { channels, lanes, halo, .. } = self.slots[slot];
             Map { channels, height: sizes[slot].0, width: sizes[slot].1, halo, lanes, apart: 0 }
         };
         let mut last = vec![0; self.slots.len()];
@@ -371,16 +422,18 @@ impl Program {
                 }
             }
         }
-        let places = places.into_iter().enumerate().map(|(slot, at)| (map(slot), at.unwrap_or(0))).collect();
-        Workspace { photos, size, places, memory: vec![0.0; end] }
+        let places: Vec<_> = places.into_iter().enumerate().map(|(slot, at)| (map(slot), at.unwrap_or(0))).collect();
+        let largest = (0..places.len() * photos).map(|_| AtomicU32::new(0)).collect();
+        Workspace { photos, size, places, memory: vec![0.0; end], largest }
     }
 }
 
 impl Workspace {
-    fn spaces(&mut self) -> Vec<(Map, Space<'_>)> {
+    fn spaces(&mut self) -> (Vec<(Map, Space<'_>)>, &[AtomicU32]) {
         let photos = self.photos;
         let all = Space::new(&mut self.memory);
-        self.places.iter().map(|&(map, at)| (map, all.part(at, photos * map.image()))).collect()
+        let spaces = self.places.iter().map(|&(map, at)| (map, all.part(at, photos * map.image()))).collect();
+        (spaces, &self.largest)
     }
 }
 
@@ -391,13 +444,17 @@ fn narrowed<'a>(map: Map, space: Space<'a>, view: View) -> (Map, Space<'a>) {
 }
 
 impl Step {
-    fn run(&self, kernel: Run, spaces: &[(Map, Space<'_>)], photos: usize) {
+    fn run(&self, kernel: Run, spaces: &[(Map, Space<'_>)], largest: &[AtomicU32], photos: usize) {
         let of = |view: View| narrowed(spaces[view.slot].0, spaces[view.slot].1, view);
         let ((x, x_space), (y, y_space)) = (of(self.x), of(self.y));
         let residual = self.residual.map(of);
-        let layer = |relu| Layer { x, x_space, y, y_space, residual, images: photos, relu };
+        let rounded = if matches!(self.work, Work::Round(_)) { self.y.slot } else { self.x.slot };
+        let largest = &largest[rounded * photos..][..photos];
+        let layer = |relu| Layer { x, x_space, y, y_space, residual, images: photos, relu, largest };
         match &self.work {
             Work::Direct(direct, relu) => direct.run(kernel, &layer(*relu)),
+            Work::Round(dot) => int8::round_map(&layer(false), *dot),
+            Work::Int8(direct, dot, relu, _) => direct.run(dot.run, &layer(*relu)),
             Work::Winograd(winograd, _, relu) if winograd::fits(y.height, y.width) => {
                 winograd.run(kernel, &layer(*relu));
             }

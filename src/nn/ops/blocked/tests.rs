@@ -8,13 +8,13 @@ use super::*;
 use crate::nn::ops::tests::bits;
 use crate::nn::ops::{self, ConvSpec};
 
-fn noise(seed: u64, shape: &[usize]) -> Tensor {
+pub fn noise(seed: u64, shape: &[usize]) -> Tensor {
     let number = |bits: u64| (bits >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
     let values: Vec<f32> = bits(seed).map(number).take(shape.iter().product()).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn flat(t: &Tensor) -> Vec<f32> {
+pub fn flat(t: &Tensor) -> Vec<f32> {
     t.flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -37,7 +37,7 @@ fn error(found: &Tensor, expected: &Tensor) -> f64 {
 }
 
 /// A filter bank over a program under construction.
-fn conv(
+pub fn conv(
     b: &mut Builder,
     x: View,
     w: &Tensor,
@@ -51,27 +51,27 @@ fn conv(
 }
 
 /// A 1x1 convolution that copies a photo's channels into blocks.
-fn copied(b: &mut Builder, photo: View) -> View {
+pub fn copied(b: &mut Builder, photo: View, relu: bool) -> View {
     let c = photo.channels();
     let mut one = vec![0.0; c * c];
     (0..c).for_each(|i| one[i * c + i] = 1.0);
     let spec = ConvSpec::default();
-    b.conv(photo, &Filters { weights: &one, bias: &vec![0.0; c], kernel: (1, 1), spec, relu: false }, None, None)
+    b.conv(photo, &Filters { weights: &one, bias: &vec![0.0; c], kernel: (1, 1), spec, relu }, None, None)
 }
 
 #[derive(Clone, Debug)]
-struct Case {
-    n: usize,
-    size: (usize, usize),
-    depth: usize,
-    per_group: usize,
-    kernel: (usize, usize),
-    spec: ConvSpec,
-    relu: bool,
-    residual: bool,
+pub struct Case {
+    pub n: usize,
+    pub size: (usize, usize),
+    pub depth: usize,
+    pub per_group: usize,
+    pub kernel: (usize, usize),
+    pub spec: ConvSpec,
+    pub relu: bool,
+    pub residual: bool,
 }
 
-fn cases() -> impl Strategy<Value = Case> {
+pub fn cases() -> impl Strategy<Value = Case> {
     (
         (0usize..4, 1usize..24, 1usize..24, 1usize..40, 1usize..40),
         (prop::bool::ANY, 1usize..4, 1usize..4, 0usize..3, 0usize..3),
@@ -112,7 +112,7 @@ proptest! {
         // The residual is another convolution of the same shape.
         let v = noise(4, &[o, depth, kernel.0, kernel.1]);
         let (mut builder, photo) = Builder::new(c);
-        let input = copied(&mut builder, photo);
+        let input = copied(&mut builder, photo, false);
         let added = residual.then(|| conv(&mut builder, input, &v, &bias, spec, false, None));
         let y = conv(&mut builder, input, &w, &bias, spec, relu, added);
         let mut program = builder.finish();
@@ -154,7 +154,7 @@ fn the_fast_algorithm_keeps_almost_five_digits() {
         let spec = ConvSpec::square(1, 1);
         assert!(winograd::fits(size, size));
         let (mut builder, photo) = Builder::new(channels);
-        let input = copied(&mut builder, photo);
+        let input = copied(&mut builder, photo, false);
         let y = conv(&mut builder, input, &w, &bias, spec, false, None);
         let expected = ops::conv2d_fused(&wide(&x), &wide(&w), None, spec, false, None).unwrap();
         let error = error(&builder.finish().forward(&x, y).unwrap(), &expected);
@@ -168,7 +168,7 @@ fn pools_scales_and_gates_equal_the_plain_ones() {
         let x = noise(1, &[n, c, h, w]);
         let run = |step: &dyn Fn(&mut Builder, View) -> View| {
             let (mut builder, photo) = Builder::new(c);
-            let input = copied(&mut builder, photo);
+            let input = copied(&mut builder, photo, false);
             let y = step(&mut builder, input);
             builder.finish().forward(&x, y).unwrap()
         };
@@ -201,8 +201,9 @@ fn pools_scales_and_gates_equal_the_plain_ones() {
 }
 
 /// A stem, a pool, a dense layer in its room and a residual block: views, rooms and reused memory together.
-fn small() -> (Program, [View; 3]) {
+pub fn small(int8: Option<int8::Dot>) -> (Program, [View; 3]) {
     let (mut b, photo) = Builder::new(3);
+    b.int8 = int8;
     let filters = |seed: u64, o: usize, c: usize, k: usize| (noise(seed, &[o, c, k, k]), noise(seed + 50, &[o]));
     let (w, bias) = filters(1, 32, 3, 7);
     let stem = conv(&mut b, photo, &w, &bias, ConvSpec::square(2, 3), true, None);
@@ -225,7 +226,7 @@ fn small() -> (Program, [View; 3]) {
 
 #[test]
 fn neither_threads_nor_companions_change_a_bit() {
-    let (program, views) = small();
+    let (program, views) = small(None);
     let photos = noise(9, &[11, 3, 61, 50]);
     let on = |threads: usize, x: &Tensor, view: View| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -246,7 +247,7 @@ fn neither_threads_nor_companions_change_a_bit() {
 
 #[test]
 fn several_threads_may_run_one_program_at_once() {
-    let (program, [_, _, view]) = small();
+    let (program, [_, _, view]) = small(None);
     let photos: Vec<Tensor> = (0..4).map(|seed| noise(seed, &[2, 3, 40 + 4 * seed as usize, 44])).collect();
     let expected: Vec<_> = photos.iter().map(|x| flat(&program.forward(x, view).unwrap())).collect();
     std::thread::scope(|scope| {
@@ -259,7 +260,7 @@ fn several_threads_may_run_one_program_at_once() {
 
 #[test]
 fn what_does_not_fit_is_told() {
-    let (program, [_, _, view]) = small();
+    let (program, [_, _, view]) = small(None);
     assert_eq!(program.forward(&noise(1, &[0, 3, 40, 40]), view).unwrap().dims(), [0, 24, 5, 5]);
     let told = |x: &Tensor| program.forward(x, view).unwrap_err().to_string();
     assert!(told(&noise(1, &[1, 4, 40, 40])).contains("3 channels"));

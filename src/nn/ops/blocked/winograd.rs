@@ -111,6 +111,7 @@ impl Winograd {
                             residual: std::ptr::null(),
                             from: &places[tile],
                             floor: f32::NEG_INFINITY,
+                            end: None,
                         };
                         // SAFETY: the lengths were checked above, and both buffers are this task's own.
                         unsafe { kernel(&tile) }

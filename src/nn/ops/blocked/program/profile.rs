@@ -8,7 +8,7 @@ use crate::nn::ops::blocked::map::LANES;
 /// One step of a plan, and how long it took for all photos of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepTime {
-    /// How it is computed: "stem", "1x1", "direct", "Winograd", "max pool", "mean pool", "scale", "gate"; "photos in" and
+    /// How it is computed: "stem", "1x1", "direct", "Winograd", "max pool", "mean pool", "scale", "gate", "round", "8-bit"; "photos in" and
     /// "map out" are the conversions before the first step and behind the last.
     pub algorithm: &'static str,
     /// Channels, height and width.
@@ -32,7 +32,13 @@ impl Program {
         steps.push(other("photos in", photo, photo));
         steps.extend(self.steps.iter().map(|step| {
             let at = |view: View| [view.channels, sizes[view.slot].0, sizes[view.slot].1];
-            let (x, y) = (at(step.x), at(step.y));
+            let (mut x, mut y) = (at(step.x), at(step.y));
+            match step.work {
+                // Words hold several values.
+                Work::Int8(.., channels) => x[0] = channels,
+                Work::Round(_) => y[0] = x[0],
+                _ => {}
+            }
             let algorithm = match &step.work {
                 Work::Direct(..) if self.slots[step.x.slot].lanes != LANES => "stem",
                 Work::Winograd(..) if winograd::fits(y[1], y[2]) => "Winograd",
@@ -41,12 +47,14 @@ impl Program {
                 Work::MeanPool(_) => "mean pool",
                 Work::Scale(..) => "scale",
                 Work::Gate(_) => "gate",
+                Work::Round(_) => "round",
+                Work::Int8(..) => "8-bit",
             };
             match step.size {
                 Size::Conv { kernel, spec } => {
                     let products = n * y.iter().product::<usize>() * x[0] / spec.groups * kernel.0 * kernel.1;
                     StepTime {
-                        algorithm: if kernel == (1, 1) { "1x1" } else { algorithm },
+                        algorithm: if kernel == (1, 1) && algorithm != "8-bit" { "1x1" } else { algorithm },
                         input: x,
                         output: y,
                         kernel: Some(kernel),
