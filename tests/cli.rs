@@ -360,6 +360,29 @@ fn the_shipped_model_is_listed_with_what_it_can_do() {
 }
 
 #[test]
+fn an_index_in_8_bits_is_searched_in_8_bits_until_it_is_changed_back() {
+    let folder = data_folder().join("in-8-bits").to_string_lossy().into_owned();
+    assert!(seamline(&["sample", &folder, "--products", "8", "--seed", "3"]).status.success());
+    let index = |more: &[&str]| json(&seamline(&[&["index", "--project", &folder, "--json"], more].concat()));
+    assert_eq!((&index(&[])["precision"], &index(&[])["metrics"]), (&Value::from("f32"), &Value::Null));
+    let made = index(&["--precision", "int8", "--measure"]);
+    assert_eq!((&made["precision"], made["embedded"].as_u64()), (&Value::from("int8"), made["photos"].as_u64()));
+    assert!(made["metrics"]["recall_at_1"].as_f64().is_some_and(|recall| (0.0..=1.0).contains(&recall)));
+    let photo = std::fs::read_dir(Path::new(&folder).join("street")).unwrap().flatten().next().unwrap().path();
+    let found = json(&seamline(&["search", &photo.to_string_lossy(), "--project", &folder, "--json"]));
+    assert_eq!(found["precision"], "int8");
+    assert!(found["device"].as_str().unwrap().starts_with("CPU"));
+    let back = index(&["--precision", "f32"]);
+    assert_eq!((&back["precision"], &back["embedded"]), (&Value::from("f32"), &Value::from(0)));
+    let wrong = sentence(&seamline(&["index", "--project", &folder, "--precision", "bf16"]), 2);
+    assert!(wrong.contains("f32 or int8"), "{wrong}");
+    let refused = sentence(&seamline(&["index", "--project", &folder, "--precision", "int8", "--device", "cuda"]), 1);
+    assert!(refused.contains("CUDA") || refused.contains("8-bit"), "{refused}");
+    let devices = json(&seamline(&["devices", "--json"]));
+    assert!(devices["int8"].as_str().unwrap().starts_with("8-bit arithmetic (int8) runs here by"));
+}
+
+#[test]
 fn a_bench_prints_a_median() {
     let bench = json(&seamline(&["bench", "rerank", "--pairs", "4", "--json"]));
     assert!(bench["median_ms"].as_f64().unwrap() > 0.0);

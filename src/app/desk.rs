@@ -1,7 +1,7 @@
 //! The palette, the preferences, the keys, and coming back to earlier searches and projects.
 
 use super::App;
-use crate::domain::{CropRect, Goal, MatchOptions, QueryId};
+use crate::domain::{Arithmetic, CropRect, Goal, MatchOptions, QueryId};
 use crate::jobs::{DeviceChoice, QueryPhoto, Request};
 use crate::ui::command::Action;
 use crate::ui::desk::{Desk, Page, Palette, PastSearch, Recording};
@@ -50,6 +50,7 @@ impl App {
             }
             Desk::SetMemoryBudget(mb) => self.prefs.memory_mb = mb,
             Desk::UseDevice(device) => self.use_device(device),
+            Desk::UseArithmetic(arithmetic) => self.use_arithmetic(arithmetic),
             Desk::OpenRecent(path) => self.open_project(Some(path)),
         }
         self.prefs.keys.install(ctx);
@@ -119,6 +120,23 @@ impl App {
             self.session.desk.device_asked = None;
         }
         self.prefs.device = device;
+    }
+
+    fn use_arithmetic(&mut self, arithmetic: Arithmetic) {
+        let desk = &mut self.session.desk;
+        desk.arithmetic_failed = None;
+        if self.session.project.open().is_some_and(|project| project.arithmetic == arithmetic) {
+            return;
+        }
+        desk.arithmetic_asked = Some(arithmetic);
+        self.backend.submit(Request::UseArithmetic { arithmetic });
+    }
+
+    /// True where the sheet that asked shows it.
+    pub(super) fn arithmetic_failed(&mut self, sentence: &str) -> bool {
+        self.session.desk.arithmetic_asked = None;
+        self.session.desk.arithmetic_failed = Some(sentence.to_owned());
+        self.session.desk.preferences == Some(Page::General)
     }
 
     /// True where the sheet that asked shows it.

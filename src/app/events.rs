@@ -64,6 +64,7 @@ impl App {
         let before = self.session.project.open().cloned();
         self.session.labels = summary.labels.clone();
         self.session.project = ProjectState::Open(summary.clone());
+        self.session.desk.arithmetic_asked = None;
         let same_project = before.as_ref().is_some_and(|before| before.path == summary.path);
         if before.is_some() && !same_project {
             self.thumbs.clear();
@@ -74,7 +75,9 @@ impl App {
             self.forget_shelf();
             self.session.desk.past.clear();
             self.asked = super::Asked::default();
-        } else if before.is_some_and(|before| before.model.checkpoint != summary.model.checkpoint) {
+        } else if before.is_some_and(|before| {
+            (&before.model.checkpoint, before.arithmetic) != (&summary.model.checkpoint, summary.arithmetic)
+        }) {
             self.model_changed();
         }
         let filters = self.session.shelf.options.filters.clone();
@@ -90,6 +93,7 @@ impl App {
     fn model_changed(&mut self) {
         let Some(query) = &mut self.session.query else { return };
         let of_product = query.ranking.as_ref().is_some_and(|ranking| ranking.shelf.options.goal.is_same_product());
+        query.remembered.clear();
         query.former_ranks = of_product.then(|| Arc::clone(query.shown.tiles()));
         self.session.baseline = if query.former_ranks.is_some() { Baseline::FormerModel } else { Baseline::Global };
         self.search_again();
@@ -289,6 +293,7 @@ impl App {
                 }
             }
             FailureOf::Device => said_in_place = self.device_failed(&failure.sentence),
+            FailureOf::Arithmetic => said_in_place = self.arithmetic_failed(&failure.sentence),
             FailureOf::Study(id, photo) => {
                 let (id, photo) = (*id, photo.clone());
                 said_in_place = self.study_failed(id, &photo, &failure);

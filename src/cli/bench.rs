@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::options::{DeviceChoice, ProjectChoice};
 use super::{CliError, Output};
-use crate::domain::{Grid, Marginals, MatchOptions, Solver, StopFlag};
+use crate::domain::{Arithmetic, Grid, Marginals, MatchOptions, Solver, StopFlag};
 use crate::nn::{self, Arch, BackboneConfig, Embedder, EmbedderConfig, Encoder, Mode, ModelCard};
 use crate::ot::{self, Cells, Painted, PairSet, Starts};
 use crate::train::optimizer::{Optimizer, Rule};
@@ -58,6 +58,9 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// What a frozen network computes in: f32 or int8
+    #[arg(long, value_name = "PRECISION", default_value_t = Arithmetic::F32)]
+    precision: Arithmetic,
     #[command(flatten)]
     device: DeviceChoice,
     #[command(flatten)]
@@ -119,12 +122,13 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     if arguments.runs == 0 || arguments.batch == 0 || arguments.pairs == 0 {
         return Err(CliError::usage("runs, batch and pairs must be at least 1"));
     }
-    let device = arguments.device.pick()?;
+    let device = arguments.device.pick_for(arguments.precision)?;
     let (what, unit, parts, flops, times) = match arguments.what {
         What::Forward => {
             let network = network(arguments)?;
             let work = forward(arguments, &network, &device)?;
-            let name = format!("{} forward, {} px, batch {}", arguments.arch, arguments.size, arguments.batch);
+            let Arguments { arch, size, batch, precision, .. } = arguments;
+            let name = format!("{arch} forward in {precision}, {size} px, batch {batch}");
             (name, "image", arguments.batch, Some(2 * network.backbone.macs(arguments.size)), work)
         }
         What::Layers => return layers::run(arguments, &network(arguments)?, &device, output),
@@ -206,7 +210,8 @@ fn numbers(count: usize) -> Vec<f32> {
 fn encoder(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Result<Encoder, CliError> {
     let embedder = Embedder::new(config, 1, device)?;
     let kinds = (0..config.classes).map(|class| class.to_string()).collect();
-    Ok(embedder.to_encoder(&ModelCard { kinds, ..ModelCard::new("bench", config, arguments.size) })?)
+    let card = ModelCard { kinds, ..ModelCard::new("bench", config, arguments.size) };
+    Ok(embedder.to_encoder_in(&card, arguments.precision)?)
 }
 
 fn forward(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Result<Vec<f64>, CliError> {

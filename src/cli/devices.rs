@@ -11,7 +11,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
-    let Survey { devices, without_gpu } = survey();
+    let Survey { devices, without_gpu, int8 } = survey();
     if arguments.json {
         let devices: Vec<_> = devices
             .iter()
@@ -19,7 +19,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
                 serde_json::json!({ "name": found.name, "label": found.label, "memory_bytes": found.memory_bytes })
             })
             .collect();
-        return output.json(&serde_json::json!({ "devices": devices, "without_gpu": without_gpu }));
+        return output.json(&serde_json::json!({ "devices": devices, "without_gpu": without_gpu, "int8": int8 }));
     }
     for found in &devices {
         let memory = found.memory_bytes.map_or(String::new(), |bytes| format!(", {} MB", bytes >> 20));
@@ -28,5 +28,6 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     if let Some(sentence) = without_gpu {
         output.note(format!("No GPU: {sentence}"));
     }
+    output.note(int8);
     Ok(())
 }

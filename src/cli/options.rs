@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::CliError;
-use crate::domain::{Layer, Marginals, MatchOptions, Solver};
+use crate::domain::{Arithmetic, Layer, Marginals, MatchOptions, Solver};
 use crate::nn::{self, NnError};
 
 /// Which project a command works on.
@@ -30,7 +30,22 @@ impl Default for DeviceChoice {
 
 impl DeviceChoice {
     /// # Errors
-    /// Wrong use where no device has such a name; a failure where this machine or build lacks it.
+    /// Wrong use where no device has such a name; a failure where this machine or build lacks it, or it does not compute
+    /// like that.
+    pub fn pick_for(&self, arithmetic: Arithmetic) -> Result<candle_core::Device, CliError> {
+        // By itself nothing goes where it does not work; a device that was named is refused.
+        if arithmetic == Arithmetic::Int8 && self.device.trim() == "auto" {
+            return Ok(candle_core::Device::Cpu);
+        }
+        let device = self.pick()?;
+        if arithmetic == Arithmetic::Int8 && !device.is_cpu() {
+            return Err(NnError::Int8 { device: nn::device::describe(&device) }.into());
+        }
+        Ok(device)
+    }
+
+    /// # Errors
+    /// As [`Self::pick_for`].
     pub fn pick(&self) -> Result<candle_core::Device, CliError> {
         nn::device::pick(&self.device).map_err(|error| match error {
             NnError::UnknownDevice { .. } => CliError::Usage(error.to_string()),

@@ -74,7 +74,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let (models, _) = list_models(Some(&project), &shipped);
     let chosen = project.current_model()?;
     let model = preferred(&models, chosen.as_ref()).ok_or_else(|| JobError::NoModel { looked_in: shipped.clone() })?;
-    let encoder = Encoder::load(&model.dir, &arguments.device.pick()?)?;
+    let arithmetic = project.arithmetic()?;
+    let encoder = Encoder::load_in(&model.dir, &arguments.device.pick_for(arithmetic)?, arithmetic)?;
     let asked = outfits::OutfitQuestions {
         dir: &dir,
         split: match arguments.split {

@@ -97,7 +97,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     let chosen = project.current_model()?;
     let model = preferred(&models, chosen.as_ref())
         .ok_or_else(|| CliError::Failure(notes.first().cloned().unwrap_or_else(|| "no model was found".to_owned())))?;
-    let encoder = load_encoder(model, &arguments.device.pick()?)?;
+    let arithmetic = project.arithmetic()?;
+    let encoder = load_encoder(model, &arguments.device.pick_for(arithmetic)?, arithmetic)?;
 
     let side = |named, crop: Option<CropRect>, domain| -> Result<_, CliError> {
         let (source, known) = session::read_photo(&project, named)?;
@@ -159,7 +160,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
                 query: query_about,
                 gallery: gallery_about,
                 product: plan.product.clone(),
-                model: evidence::model(&model.info()),
+                model: evidence::model(&model.info(), arithmetic),
                 options,
                 rank: None,
                 decision: decided.transpose()?.flatten(),

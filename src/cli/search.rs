@@ -12,8 +12,8 @@ use super::output::ProgressLine;
 use super::{CliError, Output, picture, session};
 use crate::data;
 use crate::domain::{
-    CropRect, Filter, Filters, Goal, Hit, Layer, MatchOptions, PhotoId, PlanView, ProductRecord, QueryEdit, Ranking,
-    Recipe, Rule, ShelfOptions, StopFlag, Timings, Touched, goal,
+    Arithmetic, CropRect, Filter, Filters, Goal, Hit, Layer, MatchOptions, PhotoId, PlanView, ProductRecord, QueryEdit,
+    Ranking, Recipe, Rule, ShelfOptions, StopFlag, Timings, Touched, goal,
 };
 use crate::jobs::export;
 use crate::jobs::layers;
@@ -119,6 +119,7 @@ struct Answer<'a> {
     model: &'a str,
     checkpoint: String,
     device: String,
+    precision: Arithmetic,
     options: MatchOptions,
     timings_ms: Timings,
     filters: &'a Filters,
@@ -259,6 +260,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
             model: &engine.model.name,
             checkpoint: engine.checkpoint().to_string(),
             device: nn::device::describe(engine.encoder.device()),
+            precision: engine.arithmetic(),
             options,
             timings_ms: ranking.timings,
             filters: &shelf.options.filters,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::options::{DeviceChoice, ProjectChoice};
 use super::output::ProgressLine;
 use super::{CliError, Output};
-use crate::domain::StopFlag;
+use crate::domain::{Arithmetic, StopFlag};
 use crate::jobs::models::shipped_model_dirs;
 use crate::jobs::open::{self, Ready};
 use crate::jobs::search::{Known, Source};
@@ -44,9 +44,20 @@ fn open_named(dir: &Path) -> Result<Project, CliError> {
 
 /// Loads the project's model and brings its index up to date.
 pub fn make_ready(project: &Project, device: &DeviceChoice, output: &mut Output) -> Result<Ready, CliError> {
-    let device = device.pick()?;
-    let line = ProgressLine::default();
-    let ready = open::make_ready(project, None, &shipped_model_dirs(), &device, &StopFlag::new(), &|p| line.show(&p));
+    make_ready_in(project.arithmetic()?, project, device, output)
+}
+
+/// The same in another precision than the project's.
+pub fn make_ready_in(
+    arithmetic: Arithmetic,
+    project: &Project,
+    device: &DeviceChoice,
+    output: &mut Output,
+) -> Result<Ready, CliError> {
+    let device = device.pick_for(arithmetic)?;
+    let (line, stop) = (ProgressLine::default(), StopFlag::new());
+    let shipped = shipped_model_dirs();
+    let ready = open::make_ready_in(arithmetic, project, None, &shipped, &device, &stop, &|p| line.show(&p));
     line.finish();
     let ready = ready?;
     for note in &ready.notes {

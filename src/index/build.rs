@@ -226,7 +226,7 @@ impl Run<'_> {
         };
         if file.shape != self.shape {
             self.report.notes.push(format!(
-                "the index was made by another model or for other cells, so its photos are embedded anew: {}",
+                "the index was made by another model, for other cells or in another precision, so its photos are embedded anew: {}",
                 path.display()
             ));
             return Ok(false);

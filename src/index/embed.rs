@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::error::IndexError;
 use crate::data::fit;
-use crate::domain::{CheckpointId, CropRect, Grid};
+use crate::domain::{Arithmetic, CheckpointId, CropRect, Grid};
 use crate::nn::{CellFeatures, Encoder, NnError};
 
 /// Turns photos into cells and global vectors. The one in use is `nn::Encoder`; tests count with their own.
@@ -21,6 +21,10 @@ pub trait Embed: Sync {
         None
     }
     fn checkpoint(&self) -> &CheckpointId;
+    /// What it computes in, which a photo's features depend on too.
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::F32
+    }
     fn input_size(&self) -> usize;
     fn grid(&self) -> Grid;
     fn dim(&self) -> usize;
@@ -41,6 +45,10 @@ impl Embed for Encoder {
 
     fn checkpoint(&self) -> &CheckpointId {
         Encoder::checkpoint(self)
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        Encoder::arithmetic(self)
     }
 
     fn input_size(&self) -> usize {

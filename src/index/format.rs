@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   0  magic "SeamIdx\n"     8  version u32      12  dimension u32
-//!  16  grid rows u32        20  grid columns u32 24  input side u32    28  zero
+//!  16  grid rows u32        20  grid columns u32 24  input side u32    28 arithmetic u32: 0 f32, 1 int8
 //!  32  photos u64           40  length of the table u64
 //!  48  checkpoint, text, zero-padded to 32 bytes
 //!  80  BLAKE3 of everything from 128 on
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::embed::Embed;
 use super::error::IndexError;
-use crate::domain::{CheckpointId, CropRect, Grid, PhotoId, ProductId};
+use crate::domain::{Arithmetic, CheckpointId, CropRect, Grid, PhotoId, ProductId};
 
 const MAGIC: &[u8; 8] = b"SeamIdx\n";
 /// Also counts changes of how a photo is prepared: features of another version are made anew.
@@ -36,6 +36,7 @@ const ALIGN: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub checkpoint: CheckpointId,
+    pub arithmetic: Arithmetic,
     pub dim: usize,
     pub grid: Grid,
     pub input_size: usize,
@@ -45,6 +46,7 @@ impl Shape {
     pub fn of(embed: &dyn Embed) -> Self {
         Self {
             checkpoint: embed.checkpoint().clone(),
+            arithmetic: embed.arithmetic(),
             dim: embed.dim(),
             grid: embed.grid(),
             input_size: embed.input_size(),
@@ -59,7 +61,10 @@ impl Shape {
     /// For people.
     pub fn describe(&self) -> String {
         let Grid { rows, columns } = self.grid;
-        format!("{rows} x {columns} cells of {} numbers from {} pixels", self.dim, self.input_size)
+        format!(
+            "{rows} x {columns} cells of {} numbers from {} pixels in {}",
+            self.dim, self.input_size, self.arithmetic
+        )
     }
 }
 
@@ -236,6 +241,9 @@ impl Header {
         checksum.copy_from_slice(&header[80..112]);
         let shape = Shape {
             checkpoint: CheckpointId::new(checkpoint),
+            arithmetic: *Arithmetic::ALL
+                .get(small(28) as usize)
+                .ok_or("it was made in a precision that is not known")?,
             dim: small(12) as usize,
             grid: Grid::new(small(16) as usize, small(20) as usize),
             input_size: small(24) as usize,
@@ -254,6 +262,7 @@ impl Header {
         put(16, &small(self.shape.grid.rows));
         put(20, &small(self.shape.grid.columns));
         put(24, &small(self.shape.input_size));
+        put(28, &small(self.shape.arithmetic as usize));
         put(32, &(self.photos as u64).to_le_bytes());
         put(40, &(self.table as u64).to_le_bytes());
         let text = self.shape.checkpoint.as_str().as_bytes();

@@ -244,7 +244,7 @@ impl GalleryThread {
         let mut piece = FIRST_PIECE;
         // What a run that was stopped has embedded belongs to the first piece.
         let engine = tended.opened.engine.get();
-        let features = tended.opened.paths.features_of(engine.checkpoint());
+        let features = tended.opened.paths.features_of(engine.checkpoint(), engine.arithmetic());
         let mut tried: HashSet<PhotoId> = index::begun(&features, &*engine.encoder);
         loop {
             let engine = tended.opened.engine.get();
@@ -308,7 +308,7 @@ impl GalleryThread {
         stop: &StopFlag,
         pool: Option<&ThreadPool>,
     ) -> Result<Option<(GalleryIndex, BuildReport)>, JobError> {
-        let features = tended.opened.paths.features_of(engine.checkpoint());
+        let features = tended.opened.paths.features_of(engine.checkpoint(), engine.arithmetic());
         if let Some(current) = index::current(&features, &*engine.encoder, asked) {
             return Ok(Some(current));
         }
@@ -337,7 +337,7 @@ impl GalleryThread {
     fn swap(tended: &Tended, engine: &Engine, index: GalleryIndex) {
         let next = engine.with_index(index);
         tended.opened.engine.update(|present| {
-            if present.checkpoint() == engine.checkpoint() {
+            if present.encoded_by() == engine.encoded_by() {
                 *present = Arc::new(next);
             }
         });

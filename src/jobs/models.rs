@@ -6,7 +6,7 @@ use candle_core::Device;
 
 use super::JobError;
 use super::types::{ModelInfo, OutfitSkill};
-use crate::domain::CheckpointId;
+use crate::domain::{Arithmetic, CheckpointId};
 use crate::nn::{Embedder, Encoder, ModelCard, Precision, checkpoint};
 use crate::project::Project;
 use crate::train;
@@ -83,8 +83,16 @@ pub fn preferred<'a>(models: &'a [ModelEntry], chosen: Option<&CheckpointId>) ->
         .or_else(|| models.first())
 }
 
-pub fn load_encoder(model: &ModelEntry, device: &Device) -> Result<Encoder, JobError> {
-    Ok(Encoder::load(&model.dir, device)?)
+pub fn load_encoder(model: &ModelEntry, device: &Device, arithmetic: Arithmetic) -> Result<Encoder, JobError> {
+    Ok(Encoder::load_in(&model.dir, device, arithmetic)?)
+}
+
+/// Where a network runs that nobody sent to a device of its own: 8-bit arithmetic on the CPU, whatever else runs on a GPU.
+pub fn device_for(arithmetic: Arithmetic, device: &Device) -> Device {
+    match arithmetic {
+        Arithmetic::F32 => device.clone(),
+        Arithmetic::Int8 => Device::Cpu,
+    }
 }
 
 /// A model fresh from training, on its way among those that can be chosen.

@@ -10,9 +10,9 @@ use candle_core::Device;
 use super::JobError;
 use super::intake;
 use super::labels::label_state;
-use super::models::{ModelEntry, info_of, list_models, load_encoder, preferred};
+use super::models::{ModelEntry, device_for, info_of, list_models, load_encoder, preferred};
 use super::types::{ModelInfo, ProjectSummary};
-use crate::domain::{CheckpointId, PhotoDomain, PhotoId, ProductId, Progress, Split, StopFlag};
+use crate::domain::{Arithmetic, CheckpointId, PhotoDomain, PhotoId, ProductId, Progress, Split, StopFlag};
 use crate::index::{self, BuildReport, GalleryIndex, GalleryPhoto, IndexError, Searcher};
 use crate::nn::Encoder;
 use crate::project::{PhotoRow, Project, ProjectError};
@@ -23,6 +23,9 @@ pub type Report<'a> = &'a (dyn Fn(Progress) + Sync);
 
 /// How many street photos are offered to try.
 const EXAMPLES: usize = 12;
+
+/// The weights that features come from, and what they were computed in.
+pub type EncodedBy = (CheckpointId, Arithmetic);
 
 /// What searches: an encoder and the index that was made with it. They are only ever exchanged together.
 pub struct Engine {
@@ -39,6 +42,15 @@ impl Engine {
 
     pub fn checkpoint(&self) -> &CheckpointId {
         self.encoder.checkpoint()
+    }
+
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.encoder.arithmetic()
+    }
+
+    /// Features that agree in this can be compared.
+    pub fn encoded_by(&self) -> EncodedBy {
+        (self.checkpoint().clone(), self.arithmetic())
     }
 }
 
@@ -80,7 +92,8 @@ pub fn open_sample(dir: &Path, spec: &SampleSpec, stop: &StopFlag, report: Repor
     open_folder(dir)
 }
 
-/// Loads a model and brings the project's index for it up to date. `wanted` overrides the project's own choice.
+/// Loads a model and brings the project's index for it up to date, in the project's precision. `wanted` overrides the
+/// project's own choice of model.
 pub fn make_ready(
     project: &Project,
     wanted: Option<&CheckpointId>,
@@ -89,7 +102,20 @@ pub fn make_ready(
     stop: &StopFlag,
     report: Report<'_>,
 ) -> Result<Ready, JobError> {
-    Plan::of(project, wanted, shipped, device)?.carry_out(stop, report)
+    make_ready_in(project.arithmetic()?, project, wanted, shipped, device, stop, report)
+}
+
+/// The same in another precision than the project's.
+pub fn make_ready_in(
+    arithmetic: Arithmetic,
+    project: &Project,
+    wanted: Option<&CheckpointId>,
+    shipped: &[PathBuf],
+    device: &Device,
+    stop: &StopFlag,
+    report: Report<'_>,
+) -> Result<Ready, JobError> {
+    Plan::of(project, wanted, shipped, &device_for(arithmetic, device), arithmetic)?.carry_out(stop, report)
 }
 
 /// Everything that making ready needs of a project, so that the project is free while photos are embedded.
@@ -108,21 +134,27 @@ impl Plan {
         wanted: Option<&CheckpointId>,
         shipped: &[PathBuf],
         device: &Device,
+        arithmetic: Arithmetic,
     ) -> Result<Self, JobError> {
         let (models, problems) = list_models(Some(project), shipped);
         let (encoder, notes) = match wanted {
             Some(checkpoint) => {
                 let model = models.iter().find(|model| model.checkpoint == *checkpoint);
                 let model = model.ok_or_else(|| JobError::UnknownModel { checkpoint: checkpoint.clone() })?;
-                (load_encoder(model, device)?, Vec::new())
+                (load_encoder(model, device, arithmetic)?, Vec::new())
             }
-            None => load_preferred(&models, problems, project.current_model()?.as_ref(), shipped, device)?,
+            None => {
+                let chosen = project.current_model()?;
+                load_preferred(&models, problems, chosen.as_ref(), shipped, &|model| {
+                    load_encoder(model, device, arithmetic)
+                })?
+            }
         };
         Self::with(project, encoder, notes)
     }
 
     pub fn with(project: &Project, encoder: Encoder, notes: Vec<String>) -> Result<Self, JobError> {
-        let features = project.paths().features_of(encoder.checkpoint());
+        let features = project.paths().features_of(encoder.checkpoint(), encoder.arithmetic());
         Ok(Self { gallery: gallery(project)?, features, encoder, notes, trouble: intake::folder_trouble(project) })
     }
 
@@ -196,7 +228,7 @@ fn load_preferred(
     mut problems: Vec<String>,
     chosen: Option<&CheckpointId>,
     shipped: &[PathBuf],
-    device: &Device,
+    load: &dyn Fn(&ModelEntry) -> Result<Encoder, JobError>,
 ) -> Result<(Encoder, Vec<String>), JobError> {
     let Some(first) = preferred(models, chosen) else {
         return Err(match problems.pop() {
@@ -210,12 +242,12 @@ fn load_preferred(
         let why = problems.pop().unwrap_or_else(|| format!("the model {gone} is no longer there"));
         notes.push(format!("{why}; {} is used instead", first.card.name));
     }
-    let error = match load_encoder(first, device) {
+    let error = match load(first) {
         Ok(encoder) => return Ok((encoder, notes)),
         Err(error) => error,
     };
     for other in models.iter().filter(|other| other.checkpoint != first.checkpoint && other.shipped) {
-        if let Ok(encoder) = load_encoder(other, device) {
+        if let Ok(encoder) = load(other) {
             notes.push(format!("{error}; {} is used instead", other.card.name));
             return Ok((encoder, notes));
         }
@@ -265,6 +297,7 @@ pub fn summarise(project: &Project, engine: &Engine, shipped: &[PathBuf]) -> Res
         model: engine.model.clone(),
         models,
         device: engine.encoder.place(),
+        arithmetic: engine.arithmetic(),
         examples: examples(project)?,
         kinds: project.kinds()?,
         labels: Arc::new(label_state(project, engine.checkpoint())?),

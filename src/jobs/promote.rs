@@ -9,7 +9,7 @@ use candle_core::Device;
 
 use super::JobError;
 use super::measure::{TestQuery, measure, test_queries};
-use super::models::Promoted;
+use super::models::{Promoted, device_for};
 use super::open::{Engine, Plan};
 use super::types::Promotion;
 use crate::domain::{Progress, RunId, StopFlag};
@@ -41,9 +41,10 @@ impl Proving<'_> {
     pub fn prove(&self, mut model: Promoted, beside: &Path, place: &Path) -> Result<Proved, JobError> {
         let Self { paths, stop, .. } = *self;
         model.save(beside)?;
-        let encoder = Encoder::load(beside, self.device)?;
+        let arithmetic = self.project().arithmetic()?;
+        let encoder = Encoder::load_in(beside, &device_for(arithmetic, self.device), arithmetic)?;
         // The same weights once more have features that are in use already.
-        let features = Some(paths.features_of(encoder.checkpoint())).filter(|features| !features.exists());
+        let features = Some(paths.features_of(encoder.checkpoint(), arithmetic)).filter(|features| !features.exists());
         let proved = (|| {
             let plan = Plan::with(&self.project(), encoder, Vec::new())?;
             let ready = plan.carry_out(stop, self.tell)?;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::open::EncodedBy;
 use super::open::Engine;
 use super::search::{Found, Known, Source};
 use super::types::{QueryInfo, QueryPhoto};
-use crate::domain::{CheckpointId, CropRect, QueryId, Recipe, SearchId, ShelfOptions};
+use crate::domain::{CropRect, QueryId, Recipe, SearchId, ShelfOptions};
 use crate::nn::CellFeatures;
 
 /// How many are kept, and how many bytes of files.
@@ -40,7 +41,7 @@ pub struct Kept {
     /// The past search that this query runs again, until that is told.
     pub again: Option<SearchId>,
     /// The answer, and of which model it is.
-    pub found: Option<(CheckpointId, Found)>,
+    pub found: Option<(EncodedBy, Found)>,
 }
 
 impl Kept {
@@ -77,14 +78,14 @@ impl QueryBook {
     }
 
     /// Features that an earlier search of the same photo had, with the same part, recipe and added photos and by the same
-    /// model.
+    /// model in the same precision.
     pub fn same(
         &self,
         source: &Arc<Source>,
         crop: CropRect,
         recipe: &Recipe,
         also: &[Also],
-        checkpoint: &CheckpointId,
+        by: &EncodedBy,
     ) -> Option<Arc<CellFeatures>> {
         self.kept.iter().rev().find_map(|kept| {
             let sources = || kept.also.iter().zip(also).all(|(a, b)| Arc::ptr_eq(&a.source, &b.source));
@@ -94,7 +95,7 @@ impl QueryBook {
                 && kept.also.len() == also.len()
                 && sources();
             let (of, found) = kept.found.as_ref()?;
-            (is_same && of == checkpoint).then(|| Arc::clone(&found.features))
+            (is_same && of == by).then(|| Arc::clone(&found.features))
         })
     }
 

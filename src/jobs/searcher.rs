@@ -15,6 +15,7 @@ use super::gallery::GalleryJob;
 use super::gate::Passage;
 use super::io::{IoJob, IoQueue};
 use super::latest::Latest;
+use super::models::device_for;
 use super::open::{Engine, Plan, make_ready, open_any, open_sample};
 use super::queries::Kept;
 use super::recent;
@@ -22,7 +23,8 @@ use super::shared::{Closed, Opened, Shared};
 use super::study::StudyJob;
 use super::types::{DeviceChoice, Event, ExportFormat, FailureOf, GalleryRequest, Question, SearchRequest};
 use crate::domain::{
-    CheckpointId, Filters, MatchOptions, PhotoId, PlanView, Progress, QueryId, SearchId, ShelfOptions, StopFlag,
+    Arithmetic, CheckpointId, Filters, MatchOptions, PhotoId, PlanView, Progress, QueryId, SearchId, ShelfOptions,
+    StopFlag,
 };
 use crate::nn;
 use crate::project::{Paths, Project, Session};
@@ -39,6 +41,10 @@ pub(super) enum SearchJob {
     },
     UseDevice {
         device: DeviceChoice,
+        stop: StopFlag,
+    },
+    UseArithmetic {
+        arithmetic: Arithmetic,
         stop: StopFlag,
     },
     Search {
@@ -198,6 +204,11 @@ impl SearchThread {
                 shared.prepare(None);
                 done
             }
+            SearchJob::UseArithmetic { arithmetic, stop } => {
+                let done = shared.attempt(FailureOf::Arithmetic, || self.use_arithmetic(arithmetic, &stop));
+                shared.prepare(None);
+                done
+            }
             SearchJob::Search { request, stop, rank_stop, passage } => {
                 let of = FailureOf::Query(request.query);
                 let done = shared.attempt(of, || self.search(&request, &stop, &rank_stop));
@@ -285,7 +296,9 @@ impl SearchThread {
                 let own = project.paths().gallery().is_some();
                 let ready = if own {
                     // What is indexed can be searched at once; the gallery thread goes on with the rest.
-                    Plan::of(&project, None, &shared.model_dirs, &shared.device.get())
+                    let arithmetic = attempt!(project.arithmetic());
+                    let device = device_for(arithmetic, &shared.device.get());
+                    Plan::of(&project, None, &shared.model_dirs, &device, arithmetic)
                         .and_then(|plan| plan.without_indexing(stop))
                 } else {
                     make_ready(&project, None, &shared.model_dirs, &shared.device.get(), stop, &report)
@@ -348,7 +361,9 @@ impl SearchThread {
         if let Ok(opened) = shared.opened() {
             let report = |progress: Progress| shared.prepare(Some(progress));
             let checkpoint = opened.engine.get().checkpoint().clone();
-            let plan = attempt!(Plan::of(&opened.project(), Some(&checkpoint), &shared.model_dirs, &device));
+            let arithmetic = opened.engine.get().arithmetic();
+            let plan = Plan::of(&opened.project(), Some(&checkpoint), &shared.model_dirs, &device, arithmetic);
+            let plan = attempt!(plan);
             // Photos of a folder of one's own are embedded by the gallery thread.
             let own = opened.paths.gallery().is_some();
             let ready = if own { plan.without_indexing(stop) } else { plan.carry_out(stop, &report) };
@@ -359,6 +374,27 @@ impl SearchThread {
             shared.device.set(device);
         }
         shared.events.send(Event::DeviceReady { device: wanted }).map(Ok)
+    }
+
+    /// The present model in another precision, with an index that was made in it. Where that does not work, all stays as
+    /// it was.
+    fn use_arithmetic(&self, wanted: Arithmetic, stop: &StopFlag) -> Done {
+        let shared = &self.shared;
+        let opened = attempt!(shared.opened());
+        if let Some(sentence) = opened.project().read_only() {
+            return Ok(Err(JobError::Options { sentence }));
+        }
+        let report = |progress: Progress| shared.prepare(Some(progress));
+        let checkpoint = opened.engine.get().checkpoint().clone();
+        let device = shared.device.get();
+        let plan = Plan::of(&opened.project(), Some(&checkpoint), &shared.model_dirs, &device, wanted);
+        let ready = attempt!(attempt!(plan).carry_out(stop, &report));
+        attempt!(opened.project().set_arithmetic(wanted));
+        opened.engine.set(Arc::new(ready.engine));
+        for note in &ready.notes {
+            shared.note(note)?;
+        }
+        shared.announce(&opened).map(Ok)
     }
 
     fn open_or_keep(&self, dir: &Path, stop: &StopFlag, report: super::open::Report<'_>) -> Result<Choice, JobError> {
@@ -385,8 +421,10 @@ impl SearchThread {
             return Ok(Err(JobError::Options { sentence }));
         }
         let report = |progress: Progress| shared.prepare(Some(progress));
-        let plan = attempt!(Plan::of(&opened.project(), Some(checkpoint), &shared.model_dirs, &shared.device.get()));
-        let ready = attempt!(plan.carry_out(stop, &report));
+        let arithmetic = opened.engine.get().arithmetic();
+        let device = device_for(arithmetic, &shared.device.get());
+        let plan = Plan::of(&opened.project(), Some(checkpoint), &shared.model_dirs, &device, arithmetic);
+        let ready = attempt!(attempt!(plan).carry_out(stop, &report));
         attempt!(opened.project().set_current_model(checkpoint));
         opened.engine.set(Arc::new(ready.engine));
         for note in &ready.notes {
@@ -400,7 +438,7 @@ impl SearchThread {
 pub(super) fn engine_of(kept: &Kept, opened: &Opened) -> Arc<Engine> {
     let present = opened.engine.get();
     match &kept.engine {
-        Some(engine) if engine.checkpoint() == present.checkpoint() => Arc::clone(engine),
+        Some(engine) if engine.encoded_by() == present.encoded_by() => Arc::clone(engine),
         _ => present,
     }
 }

@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use study::{Answer, Comparison, Contender, Question, StudyEvent, StudyRequest};
 
 use crate::domain::{
-    CheckpointId, CropRect, EpsilonStudy, Hit, Label, LabelKey, LabelValue, MatchOptions, Paint, PairMatch, PhotoId,
-    Pixels, PlanView, ProductId, ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId, SearchId,
-    ShelfOptions, SquarePicture, Tiles,
+    Arithmetic, CheckpointId, CropRect, EpsilonStudy, Hit, Label, LabelKey, LabelValue, MatchOptions, Paint, PairMatch,
+    PhotoId, Pixels, PlanView, ProductId, ProductRecord, Progress, QueryEdit, QueryId, Ranking, Recipe, RunId,
+    SearchId, ShelfOptions, SquarePicture, Tiles,
 };
 
 pub use super::shelf_types::{ExportFormat, ExportLine, ShelfEvent, ShelfRequest};
@@ -155,6 +155,11 @@ pub enum Request {
     /// Moves the model; answered by `Event::DeviceReady`.
     UseDevice {
         device: DeviceChoice,
+    },
+    /// What the model of the open project is to compute in; all photos are embedded anew where that was never done.
+    /// Answered by `Event::ProjectOpened`.
+    UseArithmetic {
+        arithmetic: Arithmetic,
     },
     /// Frees something where nobody waits for it.
     LetGo(Unneeded),
@@ -351,6 +356,8 @@ pub struct ProjectSummary {
     /// All models that can be chosen, the present one among them.
     pub models: Vec<ModelInfo>,
     pub device: String,
+    /// What the model computes in.
+    pub arithmetic: Arithmetic,
     /// Street photos to try, best first.
     pub examples: Vec<PhotoId>,
     /// Every kind of garment that the project knows.
@@ -388,6 +395,8 @@ pub struct DeviceSurvey {
     pub devices: Vec<DeviceFound>,
     /// Why there is no GPU among them, as a sentence.
     pub without_gpu: Option<String>,
+    /// What 8-bit arithmetic is worth on this processor, as a sentence.
+    pub int8: String,
 }
 
 /// A project that was open before.
@@ -531,6 +540,8 @@ pub enum FailureOf {
     Model,
     Layout,
     Device,
+    /// Another precision for the model.
+    Arithmetic,
 }
 
 /// What goes on in the background, newest value only.

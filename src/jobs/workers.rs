@@ -379,6 +379,10 @@ impl Backend for Workers {
                 let stop = renew(&mut self.flags.device);
                 self.to_search(SearchJob::UseDevice { device, stop });
             }
+            Request::UseArithmetic { arithmetic } => {
+                let stop = renew(&mut self.flags.device);
+                self.to_search(SearchJob::UseArithmetic { arithmetic, stop });
+            }
             Request::ReadLayout => self.io.push(IoJob::ReadLayout),
             Request::WriteLayout { text } => self.io.push(IoJob::WriteLayout { text }),
             Request::Gallery(request) => {

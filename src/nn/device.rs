@@ -44,6 +44,8 @@ pub struct Survey {
     pub devices: Vec<Found>,
     /// Why there is no GPU among them, as a sentence.
     pub without_gpu: Option<String>,
+    /// What 8-bit arithmetic is worth on this processor, as a sentence.
+    pub int8: String,
 }
 
 /// Looks for devices. May take a moment where the driver of a GPU wakes up.
@@ -57,7 +59,18 @@ pub fn survey() -> Survey {
         }
         Err(reason) => Some(reason),
     };
-    Survey { devices, without_gpu }
+    Survey { devices, without_gpu, int8: worth_of_int8() }
+}
+
+fn worth_of_int8() -> String {
+    use super::ops::blocked::{Speed, int8_kernel};
+    let (name, speed) = int8_kernel();
+    let worth = match speed {
+        Speed::Made => "instructions made for it, which multiply four numbers for one of f32",
+        Speed::Vectors => "a little faster than f32, as this processor has no instructions made for it",
+        Speed::Plain => "slower than f32",
+    };
+    format!("8-bit arithmetic (int8) runs here by {name}: {worth}")
 }
 
 #[cfg(feature = "cuda")]
@@ -214,7 +227,8 @@ mod tests {
 
     #[test]
     fn what_is_found_can_be_picked_and_what_is_not_is_explained() {
-        let Survey { devices, without_gpu } = survey();
+        let Survey { devices, without_gpu, int8 } = survey();
+        assert!(int8.starts_with("8-bit"), "{int8}");
         assert_eq!(devices[0].name, "cpu");
         assert_eq!(without_gpu.is_none(), devices.len() > 1, "{without_gpu:?}");
         for found in &devices {

@@ -254,7 +254,10 @@ impl Encoder {
 
     /// Where photos are encoded, for a person; names how many at once where its memory has held fewer than wanted.
     pub fn place(&self) -> String {
-        let device = device::describe(&self.device);
+        let device = match self.arithmetic {
+            Arithmetic::F32 => device::describe(&self.device),
+            Arithmetic::Int8 => format!("{}, in int8", device::describe(&self.device)),
+        };
         match self.together.cut() {
             Some(1) => format!("{device}, one photo at a time because its memory holds no more"),
             Some(few) => format!("{device}, {few} photos at a time because its memory holds no more"),

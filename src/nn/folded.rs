@@ -12,8 +12,8 @@ use self::planned::Planned;
 use super::batch_norm::EPSILON;
 use super::ops::blocked::StepTime;
 use super::ops::{self, ConvSpec};
-use crate::domain::Arithmetic;
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
+use crate::domain::Arithmetic;
 
 mod planned;
 

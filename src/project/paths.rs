@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::domain::{CheckpointId, PhotoId, RunId};
+use crate::domain::{Arithmetic, CheckpointId, PhotoId, RunId};
 
 /// The places inside a project folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +53,16 @@ impl Paths {
         self.root.join("street").join("added")
     }
 
-    /// One folder of features for each checkpoint.
+    /// One folder of features for each checkpoint and what it computed in.
     pub fn features(&self) -> PathBuf {
         self.root.join("features")
     }
 
-    pub fn features_of(&self, checkpoint: &CheckpointId) -> PathBuf {
-        self.features().join(checkpoint.as_str())
+    pub fn features_of(&self, checkpoint: &CheckpointId, arithmetic: Arithmetic) -> PathBuf {
+        self.features().join(match arithmetic {
+            Arithmetic::F32 => checkpoint.as_str().to_owned(),
+            Arithmetic::Int8 => format!("{checkpoint}-{arithmetic}"),
+        })
     }
 
     pub fn models(&self) -> PathBuf {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::lock::{Access, acquire};
 use super::{History, Paths, ProjectError, ShelfHistory, labels, shelf};
-use crate::domain::CheckpointId;
+use crate::domain::{Arithmetic, CheckpointId};
 
 /// "Seam" in ASCII, in the header of every `project.db`.
 const APPLICATION_ID: i64 = 0x5365_616d;
@@ -114,6 +114,19 @@ impl Project {
         self.check_writable()?;
         set_setting(&self.connection, "model", checkpoint.as_str())
             .map_err(ProjectError::from_sql("save the choice of model", &self.database))
+    }
+
+    /// What the model computes in, and so the features that are searched. A name that is not known here, as a later
+    /// version may have left it, counts as none.
+    pub fn arithmetic(&self) -> Result<Arithmetic, ProjectError> {
+        let named = self.setting("arithmetic")?;
+        Ok(named.and_then(|name| name.parse().ok()).unwrap_or_default())
+    }
+
+    pub fn set_arithmetic(&mut self, arithmetic: Arithmetic) -> Result<(), ProjectError> {
+        self.check_writable()?;
+        set_setting(&self.connection, "arithmetic", arithmetic.name())
+            .map_err(ProjectError::from_sql("save the choice of precision", &self.database))
     }
 
     pub(super) fn setting(&self, key: &str) -> Result<Option<String>, ProjectError> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use egui::KeyboardShortcut;
 
 use super::command::{Action, Command};
-use crate::domain::{CropRect, MatchOptions, PhotoId, QueryId};
+use crate::domain::{Arithmetic, CropRect, MatchOptions, PhotoId, QueryId};
 use crate::jobs::types::{DeviceChoice, DeviceSurvey, QueryPhoto, RecentProject};
 
 /// What these parts ask `app` to do.
@@ -34,6 +34,7 @@ pub enum Desk {
     SetScale(f32),
     SetMemoryBudget(u32),
     UseDevice(DeviceChoice),
+    UseArithmetic(Arithmetic),
     OpenRecent(PathBuf),
 }
 
@@ -70,6 +71,9 @@ pub struct DeskState {
     /// The device that was asked for and is not there yet.
     pub device_asked: Option<DeviceChoice>,
     pub device_failed: Option<String>,
+    /// The precision that was asked for and is not there yet, and why it cannot be had.
+    pub arithmetic_asked: Option<Arithmetic>,
+    pub arithmetic_failed: Option<String>,
     /// What this machine has, once it was looked for.
     pub devices: Option<DeviceSurvey>,
     pub recent: Vec<RecentProject>,

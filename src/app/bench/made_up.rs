@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cpu_ms;
 use crate::domain::{
-    CheckpointId, CropRect, Grid, Hit, MatchOptions, PhotoId, Pixels, ProductId, ProductRecord, QueryEdit, QueryId,
-    Ranking, Shelf, SquarePicture, Stage, Tiles, Timings,
+    Arithmetic, CheckpointId, CropRect, Grid, Hit, MatchOptions, PhotoId, Pixels, ProductId, ProductRecord, QueryEdit,
+    QueryId, Ranking, Shelf, SquarePicture, Stage, Tiles, Timings,
 };
 use crate::jobs::{
     Activity, Backend, Event, LabelState, ModelInfo, OutfitSkill, PlanInfo, ProjectSummary, QueryInfo, Request,
@@ -74,6 +74,7 @@ impl MadeUp {
             model: model.clone(),
             models: vec![model],
             device: "CPU".into(),
+            arithmetic: Arithmetic::F32,
             examples: Vec::new(),
             kinds: vec!["shirt".into(), "knit".into()],
             labels: Arc::new(LabelState::default()),

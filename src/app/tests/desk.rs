@@ -7,9 +7,10 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::fake;
 use super::stage::Staged;
-use crate::domain::{CropRect, MatchOptions, Stage};
+use crate::domain::{Arithmetic, CropRect, MatchOptions, Stage};
 use crate::jobs::{
-    Activity, DeviceChoice, DeviceFound, DeviceSurvey, Event, Failure, FailureOf, QueryPhoto, RecentProject, Request,
+    Activity, DeviceChoice, DeviceFound, DeviceSurvey, Event, Failure, FailureOf, ProjectSummary, QueryPhoto,
+    RecentProject, Request,
 };
 use crate::ui::Command;
 
@@ -71,7 +72,7 @@ fn a_device_is_asked_for_and_taken_over_once_it_is_there() {
         device(DeviceChoice::Gpu(0), "NVIDIA H100 80GB HBM3", Some(81_559 << 20)),
         device(DeviceChoice::Gpu(1), "NVIDIA T4", Some(15_360 << 20)),
     ];
-    stage.tell(Event::Devices(DeviceSurvey { devices, without_gpu: None }));
+    stage.tell(Event::Devices(DeviceSurvey { devices, ..DeviceSurvey::default() }));
     assert!(stage.sees("GPU 0: NVIDIA H100 80GB HBM3, 81,559 MB") && stage.sees("GPU 1: NVIDIA T4, 15,360 MB"));
     assert!(!stage.sees("Looking for GPUs…"));
     stage.click("CPU");
@@ -96,7 +97,7 @@ fn a_machine_without_a_gpu_says_why() {
     stage.press_with(Modifiers::COMMAND, Key::Comma);
     let cpu = DeviceFound { choice: DeviceChoice::Cpu, label: "CPU, 2 threads".into(), memory_bytes: None };
     let without_gpu = Some("the NVIDIA driver shows no GPU".into());
-    stage.tell(Event::Devices(DeviceSurvey { devices: vec![cpu], without_gpu }));
+    stage.tell(Event::Devices(DeviceSurvey { devices: vec![cpu], without_gpu, ..DeviceSurvey::default() }));
     assert!(stage.sees("No GPU: the NVIDIA driver shows no GPU") && stage.sees("CPU"));
     assert!(!stage.sees_part("GPU 0"));
     // It is looked for once.
@@ -265,4 +266,31 @@ fn a_command_of_the_window_closes_the_palette_before_it_is_done() {
     stage.obey(Command::Desk(crate::ui::desk::Desk::Chosen(chosen)));
     let desk = &stage.harness.state().session().desk;
     assert!(desk.palette.is_none() && desk.preferences.is_some());
+}
+
+#[test]
+fn a_precision_is_asked_for_and_one_that_cannot_be_had_says_why() {
+    let mut stage = Staged::ready();
+    stage.press_with(Modifiers::COMMAND, Key::Comma);
+    let survey = DeviceSurvey { int8: "8-bit arithmetic (int8) runs here by AVX2".into(), ..DeviceSurvey::default() };
+    stage.tell(Event::Devices(survey));
+    assert!(stage.sees("8-bit arithmetic (int8) runs here by AVX2"));
+    stage.asked();
+    stage.click("32 bits");
+    assert_eq!(stage.asked_for(), [], "it has that");
+    stage.click("8 bits");
+    assert_eq!(stage.asked_for(), [Request::UseArithmetic { arithmetic: Arithmetic::Int8 }]);
+    assert!(stage.sees("Embedding the photos in it…"));
+    let sentence = "8-bit arithmetic runs on the CPU alone, not on CUDA 0: choose cpu, or f32";
+    stage.tell(Event::Failed(Failure { of: FailureOf::Arithmetic, sentence: sentence.into(), details: None }));
+    assert!(stage.sees(sentence) && !stage.sees("Embedding the photos in it…"));
+    assert!(stage.harness.state().session().notices.is_empty(), "it is said where it was asked");
+    stage.click("8 bits");
+    stage.asked();
+    let arithmetic = Arithmetic::Int8;
+    stage.tell(Event::ProjectOpened(Arc::new(ProjectSummary { arithmetic, ..fake::project() })));
+    assert!(!stage.sees(sentence) && !stage.sees("Embedding the photos in it…"));
+    stage.asked();
+    stage.click("8 bits");
+    assert_eq!(stage.asked_for(), []);
 }

@@ -7,7 +7,7 @@ use egui::{Key, Modifiers};
 
 use super::fake;
 use super::stage::Staged;
-use crate::domain::{MatchOptions, QueryEdit, QueryId};
+use crate::domain::{Arithmetic, MatchOptions, QueryEdit, QueryId};
 use crate::jobs::{
     CheckState, Dialog, Event, EvidenceCheck, EvidenceDecision, EvidenceModel, EvidencePhoto, EvidenceRank,
     EvidenceRecord, EvidenceReport, Failure, FailureOf, Request, StudyEvent, StudyRequest,
@@ -44,7 +44,11 @@ pub fn report(edited: bool) -> EvidenceReport {
             query: photo("tram.jpg", Some(fake::CROP)),
             gallery: photo("p002_0.jpg", None),
             product: plan.product.clone(),
-            model: EvidenceModel { name: "resnet18-atelier".into(), checkpoint: "3f9a51c07b1be2d4".into() },
+            model: EvidenceModel {
+                name: "resnet18-atelier".into(),
+                checkpoint: "3f9a51c07b1be2d4".into(),
+                arithmetic: Arithmetic::F32,
+            },
             options: plan.options,
             rank: Some(EvidenceRank { rank: 1, global_rank: 3, gallery_size: 1200 }),
             decision: Some(EvidenceDecision { same_product: true, author: "m".into(), at_ms: 1_700_000_000_000 }),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tiny_skia::{Color, FillRule, Mask, Paint, PathBuilder, Pixmap, Rect, Transform};
 
 use crate::domain::{
-    CheckpointId, CropRect, Grid, Hit, MatchOptions, PairMatch, PhotoId, Pixels, ProductId, ProductRecord, QueryEdit,
-    QueryId, Ranking, Shelf, SquarePicture, Stage, Timings, TransportPlan,
+    Arithmetic, CheckpointId, CropRect, Grid, Hit, MatchOptions, PairMatch, PhotoId, Pixels, ProductId, ProductRecord,
+    QueryEdit, QueryId, Ranking, Shelf, SquarePicture, Stage, Timings, TransportPlan,
 };
 use crate::jobs::{Event, LabelState, ModelInfo, OutfitSkill, PlanInfo, ProjectSummary, QueryInfo};
 
@@ -188,6 +188,7 @@ pub fn project() -> ProjectSummary {
         model: model("resnet18-atelier", "3f9a51c07b1be2d4", 0.91),
         models: vec![model("resnet18-atelier", "3f9a51c07b1be2d4", 0.91), model("first try", "8c21aa00aa00aa00", 0.84)],
         device: "CPU, 2 cores".to_owned(),
+        arithmetic: Arithmetic::F32,
         examples: (0..6).map(|index| PhotoId::new(format!("street/p{index:03}_0.jpg"))).collect(),
         kinds: ["blouse", "coat", "dress", "knit", "shirt", "t-shirt"].map(str::to_owned).to_vec(),
         labels: Arc::new(LabelState::default()),

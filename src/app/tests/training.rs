@@ -454,7 +454,7 @@ fn the_device_menu_offers_what_this_machine_has() {
     assert!(stage.sees("Looking for GPUs…") && !stage.sees("GPU 0"));
     let found = |choice, label: &str| DeviceFound { choice, label: label.into(), memory_bytes: None };
     let devices = vec![found(DeviceChoice::Cpu, "2 cores"), found(DeviceChoice::Gpu(0), "NVIDIA H100")];
-    stage.tell(Event::Devices(DeviceSurvey { devices, without_gpu: None }));
+    stage.tell(Event::Devices(DeviceSurvey { devices, ..DeviceSurvey::default() }));
     assert!(stage.sees("GPU 0") && !stage.sees("GPU 1") && !stage.sees("Looking for GPUs…"));
     stage.click("GPU 0");
     assert_eq!(stage.harness.state().session().train.device, DeviceChoice::Gpu(0));

@@ -125,7 +125,10 @@ pub(super) fn run(
     let rows: Vec<Row> = steps.iter().zip(times).map(|(step, times)| Row::new(step, median(times))).collect();
     let (sum_ms, peak) = (rows.iter().map(|row| row.ms).sum(), median(peaks));
     let answer = Answer {
-        what: format!("{} step by step, {} px, batch {batch}", arguments.arch, arguments.size),
+        what: format!(
+            "{} in {}, step by step, {} px, batch {batch}",
+            arguments.arch, arguments.precision, arguments.size
+        ),
         runs: arguments.runs,
         threads: rayon::current_num_threads(),
         device: nn::device::describe(device),

@@ -6,13 +6,14 @@ use half::f16;
 use proptest::prelude::*;
 
 use super::{Colours, build_all, write_photos};
-use crate::domain::{CheckpointId, CropRect, Grid};
+use crate::domain::{Arithmetic, CheckpointId, CropRect, Grid};
 use crate::index::error::IndexError;
 use crate::index::format::{FeatureFile, Features, Record, Shape, write};
 use crate::index::stored::GalleryIndex;
 
 fn shape() -> Shape {
-    Shape { checkpoint: CheckpointId::new("abc"), dim: 3, grid: Grid::new(2, 1), input_size: 64 }
+    let checkpoint = CheckpointId::new("abc");
+    Shape { checkpoint, arithmetic: Arithmetic::Int8, dim: 3, grid: Grid::new(2, 1), input_size: 64 }
 }
 
 fn sample(path: &std::path::Path) {
@@ -54,8 +55,15 @@ fn absurd_sizes_are_refused_even_with_a_right_checksum() {
     let path = dir.path().join("f.seam");
     sample(&path);
     let bytes = fs::read(&path).unwrap();
-    let set: [(usize, &[u8]); 6] =
-        [(12, &[0; 4]), (12, &[0xFF; 4]), (16, &[0xFF; 8]), (32, &[0xFF; 8]), (40, &[0xFF; 8]), (8, &[9, 0, 0, 0])];
+    let set: [(usize, &[u8]); 7] = [
+        (28, &[2]),
+        (12, &[0; 4]),
+        (12, &[0xFF; 4]),
+        (16, &[0xFF; 8]),
+        (32, &[0xFF; 8]),
+        (40, &[0xFF; 8]),
+        (8, &[9, 0, 0, 0]),
+    ];
     for (at, value) in set {
         let mut hostile = bytes.clone();
         hostile[at..at + value.len()].copy_from_slice(value);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Colours, build_all, picture, write_photos};
 use crate::data::decode_file;
-use crate::domain::{Grid, MatchOptions, PhotoId, Ranking, Stage, StopFlag};
+use crate::domain::{Arithmetic, Grid, MatchOptions, PhotoId, Ranking, Stage, StopFlag};
 use crate::index::dot;
 use crate::index::embed::{Embed, embed_photo};
 use crate::index::error::IndexError;
@@ -62,7 +62,8 @@ fn the_global_ranking_is_that_of_a_full_sort() {
 fn equal_photos_keep_the_order_of_their_rows() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index.seam");
-    let shape = Shape { checkpoint: "c".into(), dim: 2, grid: Grid::new(1, 1), input_size: 8 };
+    let grid = Grid::new(1, 1);
+    let shape = Shape { checkpoint: "c".into(), arithmetic: Arithmetic::F32, dim: 2, grid, input_size: 8 };
     let numbers = [f16::ONE, f16::ZERO, f16::NEG_ONE, f16::ZERO];
     let rows: Vec<(Record, Features)> = (0..9000)
         .map(|n| {

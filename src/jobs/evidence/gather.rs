@@ -7,7 +7,9 @@ use image::RgbImage;
 
 use super::{Evidence, EvidenceError};
 use crate::data;
-use crate::domain::{CropRect, LabelKey, LabelValue, Marginals, MatchOptions, PhotoId, ProductId, QueryEdit, QueryId};
+use crate::domain::{
+    Arithmetic, CropRect, LabelKey, LabelValue, Marginals, MatchOptions, PhotoId, ProductId, QueryEdit, QueryId,
+};
 use crate::jobs::JobError;
 use crate::jobs::queries::Kept;
 use crate::jobs::searcher::{SearchThread, engine_of};
@@ -81,7 +83,7 @@ impl SearchThread {
             },
             gallery: about_gallery,
             product: plan.product.clone(),
-            model: model(&engine.model),
+            model: model(&engine.model, engine.arithmetic()),
             options,
             rank: Some(rank),
             decision: decided.transpose()?.flatten(),
@@ -141,8 +143,8 @@ pub fn program() -> String {
     concat!("seamline ", env!("CARGO_PKG_VERSION")).to_owned()
 }
 
-pub fn model(info: &ModelInfo) -> EvidenceModel {
-    EvidenceModel { name: info.name.clone(), checkpoint: info.checkpoint.clone() }
+pub fn model(info: &ModelInfo, arithmetic: Arithmetic) -> EvidenceModel {
+    EvidenceModel { name: info.name.clone(), checkpoint: info.checkpoint.clone(), arithmetic }
 }
 
 /// Milliseconds since 1970, UTC.

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::container::{self, Role};
 use super::*;
-use crate::domain::{CropRect, MatchOptions, PhotoId, ProductId, ProductRecord, QueryEdit};
+use crate::domain::{Arithmetic, CropRect, MatchOptions, PhotoId, ProductId, ProductRecord, QueryEdit};
 use crate::jobs::types::{CheckState, EvidenceModel, EvidencePhoto, EvidenceRank};
 use crate::ot::{Cells, explain_pair};
 
@@ -55,7 +55,11 @@ fn record() -> EvidenceRecord {
             split: None,
             attributes: Default::default(),
         },
-        model: EvidenceModel { name: "gone".to_owned(), checkpoint: "feedfeedfeedfeed".into() },
+        model: EvidenceModel {
+            name: "gone".to_owned(),
+            checkpoint: "feedfeedfeedfeed".into(),
+            arithmetic: Arithmetic::Int8,
+        },
         options: MatchOptions::default(),
         rank: Some(EvidenceRank { rank: 2, global_rank: 5, gallery_size: 40 }),
         decision: None,

@@ -12,7 +12,8 @@ use crate::data;
 use crate::domain::{CellPaint, Grid, Hit, Marginals, MatchOptions, PairMatch, PhotoId, Pixels, SquarePicture};
 use crate::index::combine::Added;
 use crate::jobs::JobError;
-use crate::jobs::models::load_encoder;
+use crate::jobs::models::{device_for, load_encoder};
+use crate::jobs::open::Engine;
 use crate::jobs::search::{Looked, encode, square};
 use crate::jobs::types::{
     CheckState, EvidenceCheck, EvidenceFurther, EvidencePhoto, EvidenceRecord, EvidenceReport, FurtherRole, PlanInfo,
@@ -267,12 +268,18 @@ fn added(encoder: &Encoder, further: &[Option<RgbImage>], record: &EvidenceRecor
 
 fn encoder(record: &EvidenceRecord, known: &Known<'_>) -> Result<Option<Arc<Encoder>>, JobError> {
     let wanted = &record.model.checkpoint;
-    if let Some(engine) = known.engine.as_ref().filter(|engine| engine.checkpoint() == wanted) {
+    let arithmetic = record.model.arithmetic;
+    let by = (wanted.clone(), arithmetic);
+    let same = |engine: &&Arc<Engine>| engine.encoded_by() == by;
+    if let Some(engine) = known.engine.as_ref().filter(same) {
         return Ok(Some(Arc::clone(&engine.encoder)));
     }
     let models = known.models.as_deref().unwrap_or_default();
     match models.iter().find(|model| model.checkpoint == *wanted) {
-        Some(model) => Ok(Some(Arc::new(load_encoder(model, known.device)?))),
+        Some(model) => {
+            let device = device_for(arithmetic, known.device);
+            Ok(Some(Arc::new(load_encoder(model, &device, arithmetic)?)))
+        }
         None => Ok(None),
     }
 }

@@ -56,7 +56,7 @@ impl SearchThread {
             info.suggested_crops.extend(named(spotted));
         }
         let info = Arc::new(info);
-        let same = shared.queries().same(&source, crop, recipe, &also, engine.checkpoint());
+        let same = shared.queries().same(&source, crop, recipe, &also, &engine.encoded_by());
         let (first_look, fresh) = (spotted.is_none(), same.is_none());
         shared.queries().insert(Kept {
             query,
@@ -312,7 +312,7 @@ impl SearchThread {
     }
 
     pub(in crate::jobs) fn keep(&self, query: QueryId, engine: &Engine, found: &Found) {
-        let found = (engine.checkpoint().clone(), found.clone());
+        let found = (engine.encoded_by(), found.clone());
         self.shared.queries().update(query, |kept| kept.found = Some(found));
     }
 
@@ -323,8 +323,8 @@ impl SearchThread {
         engine: &Engine,
         options: &MatchOptions,
     ) -> Result<Found, JobError> {
-        if let Some((checkpoint, found)) = &kept.found
-            && checkpoint == engine.checkpoint()
+        if let Some((by, found)) = &kept.found
+            && *by == engine.encoded_by()
         {
             return Ok(found.clone());
         }

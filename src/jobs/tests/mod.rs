@@ -7,6 +7,7 @@ mod gallery;
 mod goes_with;
 mod knobs;
 mod parts;
+mod precision;
 mod recipes;
 mod runs;
 mod shelf;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::PlanInfo;
-use crate::domain::{CellPaint, CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord, QueryEdit, Utc};
+use crate::domain::{
+    Arithmetic, CellPaint, CheckpointId, CropRect, MatchOptions, PhotoId, ProductRecord, QueryEdit, Utc,
+};
 
 /// Everything about a match but its photos, plan and picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +93,9 @@ pub struct EvidenceModel {
     pub name: String,
     /// The start of the BLAKE3 hash of its weights.
     pub checkpoint: CheckpointId,
+    /// What it computed in.
+    #[serde(default)]
+    pub arithmetic: Arithmetic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use crate::domain::Arithmetic;
 use super::{FoldedBlock, FoldedConv, FoldedGate, Layers, ScaleShift};
+use crate::domain::Arithmetic;
 use crate::nn::ops::blocked::{Builder, Filters, Program, StepTime, View, Window};
 use crate::nn::plan::StemPool;
 

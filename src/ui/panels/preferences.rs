@@ -3,6 +3,7 @@
 use egui::{Align, Frame, Id, Layout, Margin, Modal, RichText, ScrollArea, Ui};
 
 use super::preferences_keys::keys_ui;
+use crate::domain::Arithmetic;
 use crate::jobs::types::{DeviceChoice, DeviceFound};
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
@@ -118,6 +119,7 @@ fn general_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         dim_label(ui, ctx.tokens, words);
     });
     row_ui(ui, ctx, "Device", |ui| device_ui(ui, ctx));
+    row_ui(ui, ctx, "Precision", |ui| precision_ui(ui, ctx));
     row_ui(ui, ctx, "Layout", |ui| {
         ui.horizontal_wrapped(|ui| {
             for action in [Action::SaveLayout, Action::RestoreLayout, Action::ResetLayout] {
@@ -144,6 +146,37 @@ fn device_choices(found: &[DeviceFound]) -> Vec<(String, String, DeviceChoice)> 
     choices
 }
 
+fn alert_ui(ui: &mut Ui, ctx: &Ctx<'_>, sentence: &str) {
+    let label = ui.add(egui::Label::new(RichText::new(sentence).font(tokens::small()).color(ctx.tokens.danger)).wrap());
+    ui.ctx().accesskit_node_builder(label.id, |node| node.set_role(egui::Role::Alert));
+}
+
+/// What the model of the open project computes in.
+fn precision_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
+    let desk = &ctx.session.desk;
+    let Some(project) = ctx.session.project.open() else {
+        dim_label(ui, ctx.tokens, "Each project has its own; none is open");
+        return;
+    };
+    let choices = [
+        ("32 bits".to_owned(), "Floating point, on any device", Arithmetic::F32),
+        ("8 bits".to_owned(), "Products of 8-bit integers, on the CPU alone", Arithmetic::Int8),
+    ];
+    if let Some(arithmetic) = choice_ui(ui, ctx, &choices, desk.arithmetic_asked.unwrap_or(project.arithmetic)) {
+        ctx.send(Command::Desk(Desk::UseArithmetic(arithmetic)));
+    }
+    if let Some(survey) = &desk.devices {
+        dim_label(ui, ctx.tokens, survey.int8.as_str());
+    }
+    if let Some(sentence) = &desk.arithmetic_failed {
+        alert_ui(ui, ctx, sentence);
+    } else if desk.arithmetic_asked.is_some() {
+        dim_label(ui, ctx.tokens, "Embedding the photos in it…");
+    } else {
+        dim_label(ui, ctx.tokens, "Photos that were never embedded in the other one are embedded again");
+    }
+}
+
 fn device_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let desk = &ctx.session.desk;
     let found = desk.devices.as_ref();
@@ -165,9 +198,7 @@ fn device_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         dim_label(ui, ctx.tokens, words);
     }
     if let Some(sentence) = &desk.device_failed {
-        let label =
-            ui.add(egui::Label::new(RichText::new(sentence).font(tokens::small()).color(ctx.tokens.danger)).wrap());
-        ui.ctx().accesskit_node_builder(label.id, |node| node.set_role(egui::Role::Alert));
+        alert_ui(ui, ctx, sentence);
     } else if desk.device_asked.is_some() {
         dim_label(ui, ctx.tokens, "Moving the model there…");
     }

@@ -25,7 +25,7 @@ mod tests;
 
 #[cfg(test)]
 pub use kernel::kernels;
-pub use kernel::{Dot, best};
+pub use kernel::{Dot, Speed, best};
 
 /// The largest rounded input.
 const INPUTS: f32 = 255.0;

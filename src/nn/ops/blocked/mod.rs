@@ -18,7 +18,14 @@ mod winograd;
 use candle_core::{Result, Tensor, bail};
 
 use super::elem::{dims4, tensor, with_values};
+pub use int8::Speed;
 pub use program::{Builder, Filters, Program, StepTime, View, Window};
+
+/// The instructions by which 8-bit arithmetic runs here, and what they are worth.
+pub fn int8_kernel() -> (&'static str, Speed) {
+    let best = int8::best();
+    (best.name, best.speed)
+}
 
 impl Program {
     /// [`Program::run`] of a tensor of photos on the CPU, in 32 bits.

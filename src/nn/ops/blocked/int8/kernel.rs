@@ -12,7 +12,20 @@ pub struct Dot {
     pub run: Run,
     /// Values in each word of four bytes: 4 unsigned inputs or signed weights of 8 bits, or 2 of 16 bits.
     pub values: usize,
+    /// The instructions' name.
     pub name: &'static str,
+    pub speed: Speed,
+}
+
+/// What a kernel is worth beside that of 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// Instructions made for 8 bits.
+    Made,
+    /// Vectors of 16 bits.
+    Vectors,
+    /// None.
+    Plain,
 }
 
 impl Dot {
@@ -36,16 +49,16 @@ pub fn kernels() -> Vec<Dot> {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl") {
-            all.push(Dot { run: avx512vnni::tile, values: 4, name: "AVX-512 VNNI" });
+            all.push(Dot { run: avx512vnni::tile, values: 4, name: "AVX-512 VNNI", speed: Speed::Made });
         }
         if is_x86_feature_detected!("avxvnni") {
-            all.push(Dot { run: avxvnni::tile, values: 4, name: "AVX-VNNI" });
+            all.push(Dot { run: avxvnni::tile, values: 4, name: "AVX-VNNI", speed: Speed::Made });
         }
-        all.push(Dot { run: avx2::tile, values: 2, name: "AVX2" });
+        all.push(Dot { run: avx2::tile, values: 2, name: "AVX2", speed: Speed::Vectors });
         #[cfg(test)]
-        all.push(Dot { run: emulated::tile, values: 4, name: "AVX2 as VNNI" });
+        all.push(Dot { run: emulated::tile, values: 4, name: "AVX2 as VNNI", speed: Speed::Plain });
     }
-    all.push(Dot { run: portable, values: 4, name: "portable" });
+    all.push(Dot { run: portable, values: 4, name: "plain instructions", speed: Speed::Plain });
     all
 }
 
@@ -191,10 +204,8 @@ vectors!(avx2, "avx2", |sum, x, w| _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)
 // What `vpdpbusd` is defined as, so that its loop is tested on processors without it.
 #[cfg(all(target_arch = "x86_64", test))]
 vectors!(emulated, "avx2", |sum, x, w| {
-    let even = _mm256_madd_epi16(
-        _mm256_and_si256(x, _mm256_set1_epi16(0xff)),
-        _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8),
-    );
+    let even =
+        _mm256_madd_epi16(_mm256_and_si256(x, _mm256_set1_epi16(0xff)), _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8));
     let odd = _mm256_madd_epi16(_mm256_srli_epi16(x, 8), _mm256_srai_epi16(w, 8));
     _mm256_add_epi32(sum, _mm256_add_epi32(even, odd))
 });

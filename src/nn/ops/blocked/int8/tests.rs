@@ -163,8 +163,7 @@ fn a_map_without_relu_is_not_rounded() {
     let x = Tensor::from_slice(&photo, (1, 17, 5, 4), &Device::Cpu).unwrap();
     let (w, bias) = (noise(2, &[20, 17, 3, 3]), noise(3, &[20]));
     let wanted = crate::nn::ops::conv2d_fused(&x, &w, Some(&bias), ConvSpec::square(1, 1), false, None).unwrap();
-    let apart =
-        plain(&photo, 17, false).iter().zip(flat(&wanted)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let apart = plain(&photo, 17, false).iter().zip(flat(&wanted)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(apart < 1e-4, "{apart}");
 }
 
