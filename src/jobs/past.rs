@@ -13,7 +13,6 @@ use crate::domain::{
     Again, CropRect, LoggedHit, LoggedPhoto, LoggedSearch, Marginals, Paint, PastSearch, PhotoId, Ranking, Rule, RuleId,
 };
 use crate::index::GalleryIndex;
-use crate::nn;
 use crate::project::Project;
 
 /// First hits that are noted and compared.
@@ -115,7 +114,7 @@ pub fn describe(
         rules: shelving.rules().to_vec(),
         checkpoint: ranking.checkpoint.clone(),
         model: engine.model.name.clone(),
-        device: nn::device::describe(engine.encoder.device()),
+        device: engine.encoder.computes_on(),
         gallery: catalogue.gallery().fingerprint.clone(),
         gallery_photos: catalogue.gallery().count,
         catalogue: catalogue.version(),

@@ -252,12 +252,18 @@ impl Encoder {
         &self.device
     }
 
+    /// The device, and the precision where it is not the usual one, for a person.
+    pub fn computes_on(&self) -> String {
+        let device = device::describe(&self.device);
+        match self.arithmetic {
+            Arithmetic::F32 => device,
+            Arithmetic::Int8 => format!("{device}, in int8"),
+        }
+    }
+
     /// Where photos are encoded, for a person; names how many at once where its memory has held fewer than wanted.
     pub fn place(&self) -> String {
-        let device = match self.arithmetic {
-            Arithmetic::F32 => device::describe(&self.device),
-            Arithmetic::Int8 => format!("{}, in int8", device::describe(&self.device)),
-        };
+        let device = self.computes_on();
         match self.together.cut() {
             Some(1) => format!("{device}, one photo at a time because its memory holds no more"),
             Some(few) => format!("{device}, {few} photos at a time because its memory holds no more"),
