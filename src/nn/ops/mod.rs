@@ -26,6 +26,7 @@ mod resize;
 mod tape;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod update;
 mod winograd;
 
@@ -42,4 +43,5 @@ pub use norm::{After, batch_norm_eval, batch_norm_train, batch_norm_train_relu};
 pub use pool::{adaptive_avg_pool2d, avg_pool2d, global_avg_pool, global_max_pool, max_pool2d, max_pool2d_ceil};
 pub use resize::upsample_bilinear2d;
 pub use tape::{Taped, backward};
+pub use transport::{Transport, transport_on_device};
 pub use update::{Update, sum_of_squares, update_on_device};

@@ -87,8 +87,9 @@ pub(super) fn margin_of(near: &Tensor, far: &Tensor, betas: &Tensor, margin: f64
     let pull = relu(&(near - betas)?.affine(1.0, margin)?)?;
     let push = relu(&(betas - far)?.affine(1.0, margin)?)?;
     let both = Tensor::cat(&[pull, push], 0)?;
-    let active = both.detach().to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().filter(|term| *term > 0.0).count();
-    both.sum_all()? / active.max(1) as f64
+    // Counted where the terms are: a step need not wait for the number.
+    let active = both.detach().gt(0.0)?.to_dtype(DType::F64)?.sum_all()?;
+    both.sum_all()? * active.maximum(1.0)?.recip()?.to_dtype(both.dtype())?
 }
 
 /// Proxy-Anchor (Kim et al. 2020) of rows of length 1 and `proxies [classes, dim]` of any length: `alpha` 32 and `delta`

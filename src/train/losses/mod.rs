@@ -25,7 +25,7 @@ pub use metric::{
 pub use mining::{Mining, Partners, Triplets, draws};
 pub use self_supervised::{byol, decoupled_nt_xent, dino, queue_info_nce, simsiam, vicreg};
 pub use structural::{
-    Compared, PairScores, ScoreMatrix, StructuralSettings, score_matrix, structural_margin, structural_scores,
+    Compared, PairScores, ScoreMatrix, Solved, StructuralSettings, score_matrix, structural_margin, structural_scores,
     structural_triplet,
 };
 

@@ -1,7 +1,8 @@
 //! Losses on the structural similarity of DIML (Zhao et al., ICCV 2021).
 //!
-//! The plan between the cells of two photos is a constant of the loss: it is solved on the host in f64, and the
-//! gradient flows through the similarities and the global vectors alone. Marginals are assigned as in the paper's
+//! The plan between the cells of two photos is a constant of the loss, and the gradient flows through the similarities
+//! and the global vectors alone. On the CPU it is solved in f64; on another device all plans of a batch are solved there
+//! together, in the similarities' type, and nothing is brought to the host. Marginals are assigned as in the paper's
 //! inference (a cell weighs what it has in common with the *other* photo), not swapped as in the reference
 //! training code, and are uniform where nothing is in common.
 
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 
 use super::mining::Triplets;
 use super::{metric, normalize_rows, relu, rows};
+use crate::nn::ops::{self, Transport};
 use crate::ot::{self, SinkhornOptions};
 
 /// Added to squared distances of cells before their root, as in the reference code.
@@ -58,12 +60,19 @@ pub struct PairScores {
     pub structural: Tensor,
     /// Cosine of the global vectors, `[n]`.
     pub global: Tensor,
-    /// Constant plans, `[n, query cell, gallery cell]`.
-    pub plans: Tensor,
-    pub row_marginals: Vec<Vec<f64>>,
-    pub column_marginals: Vec<Vec<f64>>,
+    pub solved: Solved,
     /// Cosines of the cells, `[n, query cell, gallery cell]`.
     similarity: Tensor,
+}
+
+/// Constants of n pairs of photos.
+pub struct Solved {
+    /// `[n, query cell, gallery cell]`.
+    pub plans: Tensor,
+    /// `[n, query cell]`; each sums to 1.
+    pub row_marginals: Tensor,
+    /// `[n, gallery cell]`.
+    pub column_marginals: Tensor,
 }
 
 impl PairScores {
@@ -76,7 +85,7 @@ impl PairScores {
     fn distance(&self) -> Result<Tensor> {
         // |x - y|^2 = 2 - 2 cos for vectors of length 1.
         let root = |cosine: &Tensor| cosine.affine(-2.0, 2.0 + DISTANCE_EPSILON)?.sqrt();
-        let cells = (root(&self.similarity)? * &self.plans)?.sum(D::Minus1)?.sum(D::Minus1)?;
+        let cells = (root(&self.similarity)? * &self.solved.plans)?.sum(D::Minus1)?.sum(D::Minus1)?;
         (cells + root(&self.global)?)? / 2.0
     }
 }
@@ -88,25 +97,56 @@ pub fn structural_scores(query: &Tensor, gallery: &Tensor, settings: &Structural
 
 fn pair_scores(query: &Compared, gallery: &Compared, settings: &StructuralSettings) -> Result<PairScores> {
     let similarity = query.cells.matmul(&gallery.cells.transpose(1, 2)?.contiguous()?)?;
-    let weight = |cells: &Tensor, other: &Tensor| -> Result<Vec<Vec<f64>>> {
-        let raw = cells.detach().matmul(&other.detach().unsqueeze(2)?)?.squeeze(2)?;
-        Ok(host(&raw)?.to_vec2::<f64>()?.into_iter().map(marginal).collect())
-    };
-    let row_marginals = weight(&query.cells, &gallery.global)?;
-    let column_marginals = weight(&gallery.cells, &query.global)?;
+    let common = |cells: &Tensor, other: &Tensor| cells.detach().matmul(&other.detach().unsqueeze(2)?)?.squeeze(2);
+    let common = [common(&query.cells, &gallery.global)?, common(&gallery.cells, &query.global)?];
+    let solved = solve(&similarity.detach(), common, settings)?;
+    let structural = (&similarity * &solved.plans)?.sum(D::Minus1)?.sum(D::Minus1)?;
+    let global = (&query.global * &gallery.global)?.sum(D::Minus1)?;
+    Ok(PairScores { structural, global, solved, similarity })
+}
+
+/// Plans of pairs with `similarity [n, rows, columns]`, whose cells have so much in common with the other photo:
+/// `[n, rows]` and `[n, columns]`. None of them has a graph.
+fn solve(similarity: &Tensor, common: [Tensor; 2], settings: &StructuralSettings) -> Result<Solved> {
+    if similarity.device().is_cpu() {
+        solve_here(similarity, common, settings)
+    } else {
+        solve_elsewhere(similarity, common, settings, &ops::transport_on_device)
+    }
+}
+
+pub(super) fn solve_here(similarity: &Tensor, common: [Tensor; 2], settings: &StructuralSettings) -> Result<Solved> {
     let (n, rows, columns) = similarity.dims3()?;
-    let values = host(&similarity)?.flatten_all()?.to_vec1::<f64>()?;
+    let values = host(similarity)?.flatten_all()?.to_vec1::<f64>()?;
+    let weights = |common: &Tensor| -> Result<Vec<Vec<f64>>> {
+        Ok(host(common)?.to_vec2::<f64>()?.into_iter().map(marginal).collect())
+    };
+    let (a, b) = (weights(&common[0])?, weights(&common[1])?);
     let plans: Vec<Vec<f64>> = (0..n)
         .into_par_iter()
-        .map(|pair| {
-            let similarity = &values[pair * rows * columns..(pair + 1) * rows * columns];
-            plan(similarity, &row_marginals[pair], &column_marginals[pair], settings)
-        })
+        .map(|pair| plan(&values[pair * rows * columns..(pair + 1) * rows * columns], &a[pair], &b[pair], settings))
         .collect::<Result<_>>()?;
-    let plans = on_device(plans.concat(), &similarity)?.reshape((n, rows, columns))?;
-    let structural = (&similarity * &plans)?.sum(D::Minus1)?.sum(D::Minus1)?;
-    let global = (&query.global * &gallery.global)?.sum(D::Minus1)?;
-    Ok(PairScores { structural, global, plans, row_marginals, column_marginals, similarity })
+    let there = |values: Vec<f64>, shape: &[usize]| on_device(values, similarity)?.reshape(shape);
+    Ok(Solved {
+        plans: there(plans.concat(), &[n, rows, columns])?,
+        row_marginals: there(a.concat(), &[n, rows])?,
+        column_marginals: there(b.concat(), &[n, columns])?,
+    })
+}
+
+/// As [`solve_here`], by operations of the tensors' own device; `transport` is [`ops::transport_on_device`].
+pub(super) fn solve_elsewhere(
+    similarity: &Tensor,
+    [rows, columns]: [Tensor; 2],
+    settings: &StructuralSettings,
+    transport: &dyn Fn(&Tensor, &Tensor, &Tensor, Transport) -> Result<Tensor>,
+) -> Result<Solved> {
+    let (row_marginals, column_marginals) = (marginals(&rows)?, marginals(&columns)?);
+    let how = Transport { epsilon: settings.epsilon, iterations: settings.iterations, tolerance: 0.0 };
+    // The other way round, as in `plan`.
+    let cost = similarity.transpose(1, 2)?.affine(-1.0, 1.0)?.contiguous()?;
+    let turned = transport(&cost, &column_marginals, &row_marginals, how)?;
+    Ok(Solved { plans: turned.transpose(1, 2)?.contiguous()?, row_marginals, column_marginals })
 }
 
 /// The plan `[rows, columns]` of similarities in the same order.
@@ -129,54 +169,59 @@ fn plan(similarity: &[f64], a: &[f64], b: &[f64], settings: &StructuralSettings)
 pub struct ScoreMatrix {
     /// Mean of structural and global similarity, `[n, n]`; the global one alone where no pair was asked for.
     pub scores: Tensor,
-    /// By `i * n + j` for `i < j`: the plan from photo i to photo j, where it was asked for.
-    pub plans: Vec<Option<Vec<f64>>>,
+    /// The pairs `i < j` that were asked for.
+    pub pairs: Vec<[usize; 2]>,
+    /// Their plans from photo i to photo j; absent where there are no pairs.
+    pub solved: Option<Solved>,
 }
 
 /// Compares all pairs of photos that `wanted(i, j)` names with `i < j`; a pair has one plan for both ways round.
 pub fn score_matrix(
     photos: &Compared,
-    wanted: impl Fn(usize, usize) -> bool + Sync,
+    wanted: impl Fn(usize, usize) -> bool,
     settings: &StructuralSettings,
 ) -> Result<ScoreMatrix> {
     let (n, cells, channels) = photos.cells.dims3()?;
     let flat = photos.cells.reshape((n * cells, channels))?;
     // [n, cells, n, cells]: cells of the first photo against those of the second.
     let similarity = flat.matmul(&flat.t()?)?;
-    let values = host(&similarity)?.flatten_all()?.to_vec1::<f64>()?;
-    // [n * cells, n]: what each cell has in common with each photo.
-    let common = host(&flat.detach().matmul(&photos.global.detach().t()?)?)?.to_vec2::<f64>()?;
-    let weights = |of: usize, with: usize| marginal((0..cells).map(|cell| common[of * cells + cell][with]).collect());
-    let at = |i: usize, a: usize, j: usize, b: usize| ((i * cells + a) * n + j) * cells + b;
-    let plans: Vec<Option<Vec<f64>>> = (0..n * n)
-        .into_par_iter()
-        .map(|pair| {
-            let (i, j) = (pair / n, pair % n);
-            if i >= j || !wanted(i, j) {
-                return Ok(None);
-            }
-            let block: Vec<f64> = (0..cells * cells).map(|k| values[at(i, k / cells, j, k % cells)]).collect();
-            plan(&block, &weights(i, j), &weights(j, i), settings).map(Some)
-        })
-        .collect::<Result<_>>()?;
-    let (mut all, mut unplanned) = (vec![0.0; values.len()], vec![0.0; n * n]);
-    for i in 0..n {
-        for j in 0..n {
-            match &plans[i.min(j) * n + i.max(j)] {
-                Some(plan) => (0..cells * cells).for_each(|k| {
-                    let (a, b) = (k / cells, k % cells);
-                    let (from, to) = if i < j { (a, b) } else { (b, a) };
-                    all[at(i, a, j, b)] = plan[from * cells + to];
-                }),
-                None => unplanned[i * n + j] = 1.0,
-            }
+    // [n, n, ..]: by first and second photo.
+    let by_pair = |x: &Tensor, each: (usize, usize)| {
+        x.reshape((n, each.0, n, each.1))?.transpose(1, 2)?.contiguous()?.reshape((n * n, each.0, each.1))
+    };
+    let pairs: Vec<[usize; 2]> =
+        (0..n).flat_map(|i| (i + 1..n).map(move |j| [i, j])).filter(|&[i, j]| wanted(i, j)).collect();
+    let there: Vec<usize> = pairs.iter().map(|[i, j]| i * n + j).collect();
+    let back: Vec<usize> = pairs.iter().map(|[i, j]| j * n + i).collect();
+    let mut unplanned = vec![1.0; n * n];
+    there.iter().chain(&back).for_each(|&pair| unplanned[pair] = 0.0);
+    let solved = if pairs.is_empty() {
+        None
+    } else {
+        // What each cell has in common with each photo.
+        let common = by_pair(&flat.detach().matmul(&photos.global.detach().t()?)?, (cells, 1))?.squeeze(2)?;
+        let blocks = rows(&by_pair(&similarity.detach(), (cells, cells))?, &there)?;
+        Some(solve(&blocks, [rows(&common, &there)?, rows(&common, &back)?], settings)?)
+    };
+    let plans = match &solved {
+        None => similarity.detach().zeros_like()?,
+        Some(Solved { plans, .. }) => {
+            // All plans, all of them turned, and one of nothing.
+            let none = Tensor::zeros((1, cells, cells), plans.dtype(), plans.device())?;
+            let all = Tensor::cat(&[plans, &plans.transpose(1, 2)?.contiguous()?, &none], 0)?;
+            let mut order = vec![2 * pairs.len(); n * n];
+            there.iter().chain(&back).enumerate().for_each(|(place, &pair)| order[pair] = place);
+            rows(&all, &order)?
+                .reshape((n, n, cells, cells))?
+                .transpose(1, 2)?
+                .contiguous()?
+                .reshape(similarity.shape())?
         }
-    }
-    let plans_tensor = on_device(all, &similarity)?.reshape(similarity.shape())?;
-    let structural = (&similarity * plans_tensor)?.reshape((n, cells, n, cells))?.sum(3)?.sum(1)?;
+    };
+    let structural = (&similarity * plans)?.reshape((n, cells, n, cells))?.sum(3)?.sum(1)?;
     let global = photos.global.matmul(&photos.global.t()?)?;
     let missing = (&global * on_device(unplanned, &global)?.reshape((n, n))?)?;
-    Ok(ScoreMatrix { scores: (((structural + missing)? + global)? / 2.0)?, plans })
+    Ok(ScoreMatrix { scores: (((structural + missing)? + global)? / 2.0)?, pairs, solved })
 }
 
 /// Scores of the triplets' positives and negatives.
@@ -236,4 +281,13 @@ fn marginal(raw: Vec<f64>) -> Vec<f64> {
         let share = 1.0 / raw.len() as f64;
         vec![share; raw.len()]
     }
+}
+
+/// [`marginal`] of each row.
+fn marginals(raw: &Tensor) -> Result<Tensor> {
+    let positive = relu(raw)?;
+    let sum = positive.sum_keepdim(D::Minus1)?;
+    let none = sum.eq(0.0)?.to_dtype(raw.dtype())?;
+    let share = (&none / raw.dim(D::Minus1)? as f64)?;
+    positive.broadcast_div(&(sum + none)?)?.broadcast_add(&share)
 }

@@ -2,9 +2,13 @@
 //! the photos move, and its central differences.
 
 use candle_core::{Device, Tensor, Var};
+use proptest::prelude::*;
 
+use super::structural::{solve_elsewhere, solve_here};
 use super::*;
 use crate::domain::PhotoDomain::{self, Shop, Street};
+use crate::nn::ops::Transport;
+use crate::ot::{self, SinkhornOptions};
 use crate::train::golden::{assert_close, host, value};
 
 const PHOTOS: usize = 6;
@@ -70,16 +74,13 @@ impl Host {
 fn plans(values: &[f64]) -> Vec<Vec<Vec<f64>>> {
     let (_, photos) = compared(values);
     let matrix = score_matrix(&photos, |_, _| true, &PLANS).unwrap();
-    let plan = |i: usize, j: usize| -> Vec<f64> {
-        match (i.cmp(&j), &matrix.plans[i.min(j) * PHOTOS + i.max(j)]) {
-            (std::cmp::Ordering::Less, Some(plan)) => plan.clone(),
-            (std::cmp::Ordering::Greater, Some(plan)) => {
-                (0..CELLS * CELLS).map(|k| plan[k % CELLS * CELLS + k / CELLS]).collect()
-            }
-            _ => vec![0.0; CELLS * CELLS],
-        }
-    };
-    (0..PHOTOS).map(|i| (0..PHOTOS).map(|j| plan(i, j)).collect()).collect()
+    let solved = host(&matrix.solved.unwrap().plans);
+    let mut all = vec![vec![vec![0.0; CELLS * CELLS]; PHOTOS]; PHOTOS];
+    for ([i, j], plan) in matrix.pairs.into_iter().zip(solved.chunks(CELLS * CELLS)) {
+        all[j][i] = (0..CELLS * CELLS).map(|k| plan[k % CELLS * CELLS + k / CELLS]).collect();
+        all[i][j] = plan.to_vec();
+    }
+    all
 }
 
 /// The plans of the pairs that the triplets compare, solved from the anchor's side.
@@ -88,7 +89,7 @@ fn plan_of(values: &[f64], i: usize, j: usize) -> Vec<f64> {
         let part = &values[i * CHANNELS * CELLS..(i + 1) * CHANNELS * CELLS];
         Tensor::from_slice(part, (1, CHANNELS, CELLS), &Device::Cpu).unwrap()
     };
-    host(&structural_scores(&photo(i), &photo(j), &PLANS).unwrap().plans)
+    host(&structural_scores(&photo(i), &photo(j), &PLANS).unwrap().solved.plans)
 }
 
 fn agree(name: &str, loss: &Tensor, x: &Var, second: &dyn Fn(&Host) -> f64) {
@@ -171,11 +172,9 @@ fn structural_multi_similarity_and_info_nce_hold_their_plans_constant() {
     // Across domains only the pairs that are compared are solved.
     let across = |i: usize, j: usize| DOMAINS[i] != DOMAINS[j];
     let matrix = score_matrix(&photos, across, &PLANS).unwrap();
-    for i in 0..PHOTOS {
-        for j in 0..PHOTOS {
-            assert_eq!(matrix.plans[i * PHOTOS + j].is_some(), i < j && across(i, j), "{i} {j}");
-        }
-    }
+    let every = || (0..PHOTOS).flat_map(|i| (0..PHOTOS).map(move |j| [i, j]));
+    assert_eq!(matrix.pairs, every().filter(|&[i, j]| i < j && across(i, j)).collect::<Vec<_>>());
+    assert_eq!(matrix.solved.unwrap().plans.dims(), [matrix.pairs.len(), CELLS, CELLS]);
     let loss = info_nce_of(&matrix.scores, &LABELS, &DOMAINS, 0.2).unwrap().unwrap();
     agree("info-nce", &loss, &x, &|photos| {
         let s = |i: usize, j: usize| photos.score(&plan[i][j], i, j) / 0.2;
@@ -206,10 +205,10 @@ fn structural_similarity_of_the_worked_example_is_the_published_one() {
     };
     near("structural", &host(&scores.structural), &[0.835210]);
     near("global", &host(&scores.global), &[0.899196]);
-    near("gallery", &scores.column_marginals[0], &[0.257159, 0.253354, 0.248025, 0.241459]);
-    near("query", &scores.row_marginals[0], &[0.261895, 0.330204, 0.240836, 0.167061]);
+    near("gallery", &host(&scores.solved.column_marginals), &[0.257159, 0.253354, 0.248025, 0.241459]);
+    near("query", &host(&scores.solved.row_marginals), &[0.261895, 0.330204, 0.240836, 0.167061]);
     // Published with the gallery's cells as rows.
-    let plan = host(&scores.plans);
+    let plan = host(&scores.solved.plans);
     let first: Vec<f64> = (0..4).map(|query| plan[query * 4]).collect();
     near("plan", &first, &[0.000243, 0.026135, 0.158987, 0.071794]);
 }
@@ -245,6 +244,50 @@ fn a_global_vector_that_is_given_decides_marginals_and_the_global_part() {
     let cosines = global.matmul(&global.t().unwrap()).unwrap();
     let none = score_matrix(&given, |_, _| false, &PLANS).unwrap();
     assert_close("global alone", &host(&none.scores), &host(&cosines), 1e-12);
-    let plans = |photos: &Compared| score_matrix(photos, |_, _| true, &PLANS).unwrap().plans;
+    assert!(none.pairs.is_empty() && none.solved.is_none());
+    let plans = |photos: &Compared| host(&score_matrix(photos, |_, _| true, &PLANS).unwrap().solved.unwrap().plans);
     assert_ne!(plans(&own), plans(&given));
+}
+
+/// Transport as a device's own operation gives it, by the reference solver.
+fn transport(cost: &Tensor, a: &Tensor, b: &Tensor, how: Transport) -> Result<Tensor> {
+    let Transport { epsilon, iterations, tolerance } = how;
+    let options = SinkhornOptions { epsilon, max_iterations: iterations, tolerance };
+    let mut plans = Vec::new();
+    for pair in 0..cost.dim(0)? {
+        let [cost, a, b] = [cost, a, b].map(|all| host(&all.get(pair).unwrap()));
+        plans.extend(ot::sinkhorn(&cost, &a, &b, &options).unwrap().plan);
+    }
+    Tensor::from_vec(plans, cost.shape(), &Device::Cpu)
+}
+
+proptest! {
+    /// Oracle: the plans that are solved on the host. Asymmetric pairs, some with cells or whole photos that have nothing
+    /// in common with the other.
+    #[test]
+    fn what_another_device_does_gives_the_hosts_plans(
+        n in 1_usize..5, rows in 1_usize..9, columns in 1_usize..9, epsilon in 0.02_f64..0.5, iterations in 1_usize..30,
+        lift in -1.0_f64..1.0, seed: u32,
+    ) {
+        let noise = |salt: usize, shape: &[usize], lift: f64| {
+            let value = |k: usize| ((f64::from(seed % 9973) + 0.37) * (k + 17 * salt + 1) as f64).sin() + lift;
+            let values: Vec<f64> = (0..shape.iter().product()).map(value).collect();
+            Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+        };
+        let similarity = noise(1, &[n, rows, columns], 0.0);
+        let common = || [noise(2, &[n, rows], lift), noise(3, &[n, columns], lift)];
+        let settings = StructuralSettings { epsilon, iterations };
+        let there = solve_elsewhere(&similarity, common(), &settings, &transport).unwrap();
+        let here = solve_here(&similarity, common(), &settings).unwrap();
+        for (what, there, here) in [
+            ("plans", there.plans, here.plans),
+            ("rows", there.row_marginals, here.row_marginals),
+            ("columns", there.column_marginals, here.column_marginals),
+        ] {
+            prop_assert_eq!(there.dims(), here.dims());
+            for (there, here) in host(&there).iter().zip(host(&here)) {
+                prop_assert!((there - here).abs() < 1e-11, "{}: {} is not {}", what, there, here);
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::backend::BackendDevice;
-use candle_core::cuda_backend::cudarc::driver::sys::CUdevice_attribute;
+use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute_enum};
 use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::op::BackpropOp;
@@ -94,6 +94,9 @@ impl<'a> Gpu<'a> {
     }
 }
 
+/// Bytes of shared memory that a block has without asking for more (CUDA C++ Programming Guide, "Shared Memory").
+const UNASKED: i32 = 48 << 10;
+
 /// Kernels take their one argument by value.
 #[repr(transparent)]
 struct Passed<A>(A);
@@ -103,21 +106,41 @@ unsafe impl<A: Arguments> DeviceRepr for Passed<A> {}
 impl Launch for Gpu<'_> {
     type Error = Error;
 
-    fn launch<A: Arguments>(&self, kernel: &'static str, blocks: usize, arguments: A) -> Result<()> {
+    fn room(&self) -> Result<usize> {
+        let most = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        let bytes = self.device.cuda_stream().context().attribute(most).map_err(Error::wrap)?;
+        Ok(usize::try_from(bytes).unwrap_or(0) / self.number.computed())
+    }
+
+    fn launch_with<A: Arguments>(
+        &self,
+        kernel: &'static str,
+        blocks: usize,
+        shared: usize,
+        arguments: A,
+    ) -> Result<()> {
         if blocks == 0 {
             return Ok(());
         }
-        let Ok(blocks) = u32::try_from(blocks) else { bail!("{kernel}: the tensors are too large for one launch") };
+        let (Ok(blocks), Ok(shared)) = (u32::try_from(blocks), i32::try_from(shared * self.number.computed())) else {
+            bail!("{kernel}: the tensors are too large for one launch")
+        };
         let compiled = compiled(self.device, A::MODULE, self.number)?;
         let module = format!("seamline_{}_{:?}", A::MODULE.name(), self.number);
         let function = self.device.get_or_load_custom_func(kernel, &module, &compiled)?;
+        if shared > UNASKED {
+            // As much as there is, whoever asks: a thread that wants less must not lower it for another.
+            let all = i32::try_from(self.room()? * self.number.computed()).map_err(Error::wrap)?;
+            let most = CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            function.set_attribute(most, all).map_err(Error::wrap)?;
+        }
         let passed = Passed(arguments);
         let mut builder = function.builder();
         builder.arg(&passed);
         let config = LaunchConfig {
             grid_dim: (blocks, 1, 1),
             block_dim: (super::plan::THREADS as u32, 1, 1),
-            shared_mem_bytes: 0,
+            shared_mem_bytes: shared.unsigned_abs(),
         };
         // SAFETY: the kernel takes this struct (a test compares the two), and the plans' callers give addresses of
         // tensors as large as the sizes beside them; memory is freed in the stream's order, so it outlives the kernel.

@@ -20,6 +20,8 @@ mod pool;
 #[cfg(target_os = "linux")]
 mod tests;
 #[cfg(feature = "cuda")]
+mod transport;
+#[cfg(feature = "cuda")]
 mod update;
 
 #[cfg(feature = "cuda")]
@@ -32,6 +34,8 @@ pub use elem::{add_relu, relu, resize, scale_channels, sum_of_squares};
 pub use norm::{eval as batch_norm_eval, train as batch_norm_train};
 #[cfg(feature = "cuda")]
 pub use pool::{adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+#[cfg(feature = "cuda")]
+pub use transport::plans;
 #[cfg(feature = "cuda")]
 pub use update::update;
 

@@ -3,6 +3,8 @@
 //! Nothing here needs a GPU. `device.rs` launches on one; the tests launch the same plans on the CPU, where the C
 //! compiler reads the same sources, so that all index arithmetic is held against the CPU's own operations.
 
+use super::super::transport::Transport;
+
 /// An address in the device's memory; 0 for "absent".
 pub type Address = u64;
 
@@ -16,11 +18,12 @@ pub enum Module {
     Pool,
     Elem,
     Update,
+    Transport,
 }
 
 impl Module {
     #[cfg(test)]
-    pub const ALL: [Self; 4] = [Self::Norm, Self::Pool, Self::Elem, Self::Update];
+    pub const ALL: [Self; 5] = [Self::Norm, Self::Pool, Self::Elem, Self::Update, Self::Transport];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -28,6 +31,7 @@ impl Module {
             Self::Pool => "pool",
             Self::Elem => "elem",
             Self::Update => "update",
+            Self::Transport => "transport",
         }
     }
 
@@ -38,6 +42,7 @@ impl Module {
             Self::Pool => include_str!("kernels/pool.cu"),
             Self::Elem => include_str!("kernels/elem.cu"),
             Self::Update => include_str!("kernels/update.cu"),
+            Self::Transport => include_str!("kernels/transport.cu"),
         }
     }
 }
@@ -61,6 +66,14 @@ impl Number {
             Self::Bf16 => "-DBF16",
         }
     }
+
+    /// Bytes of a number that is computed.
+    pub fn computed(self) -> usize {
+        match self {
+            Self::F32 | Self::Bf16 => 4,
+            Self::F64 => 8,
+        }
+    }
 }
 
 /// The argument of a kernel, bit for bit as its C struct.
@@ -79,9 +92,23 @@ pub unsafe trait Arguments: Copy {
 pub trait Launch {
     type Error;
 
-    /// Runs `blocks` blocks of the kernel. Whatever the addresses point to must be there, be of the size that the
-    /// kernel reads or writes, and stay until the kernel has run.
-    fn launch<A: Arguments>(&self, kernel: &'static str, blocks: usize, arguments: A) -> Result<(), Self::Error>;
+    /// Numbers that the shared memory of a block can hold.
+    fn room(&self) -> Result<usize, Self::Error>;
+
+    /// Runs `blocks` blocks of the kernel with room for `shared` numbers each. Whatever the addresses point to must be
+    /// there, be of the size that the kernel reads or writes, and stay until the kernel has run.
+    fn launch_with<A: Arguments>(
+        &self,
+        kernel: &'static str,
+        blocks: usize,
+        shared: usize,
+        arguments: A,
+    ) -> Result<(), Self::Error>;
+
+    /// As [`Self::launch_with`], for kernels that ask for no room.
+    fn launch<A: Arguments>(&self, kernel: &'static str, blocks: usize, arguments: A) -> Result<(), Self::Error> {
+        self.launch_with(kernel, blocks, 0, arguments)
+    }
 }
 
 macro_rules! arguments {
@@ -157,6 +184,10 @@ arguments! {
         total: i64, beta1: f64, beta2: f64, epsilon: f64, keep: f64, size: f64, root: f64, scale: f64,
     }
     Update: Squares { x: Address, partial: Address, total: i64, length: i64 }
+    Transport: Sinkhorn {
+        cost: Address, a: Address, b: Address, plan: Address, taken: Address,
+        rows: i64, columns: i64, most: i64, held: i64, epsilon: f64, tolerance: f64,
+    }
 }
 
 /// Blocks with a thread for each of `count` values.
@@ -424,4 +455,52 @@ const SQUARES: usize = 1 << 14;
 /// Places of `partial` in [`squares`].
 pub fn square_parts(total: usize) -> usize {
     total.div_ceil(SQUARES)
+}
+
+/// `[pairs, rows, columns]`: costs between the cells of pairs of photos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pairs {
+    pub pairs: usize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl Pairs {
+    /// Numbers of shared memory that a pair's potentials and weights take, as transport.cu lays them out.
+    pub fn room(self) -> usize {
+        2 * self.rows + 3 * self.columns + THREADS
+    }
+
+    /// The same with the costs beside them.
+    pub fn room_with_costs(self) -> usize {
+        self.room() + self.rows * (self.columns | 1)
+    }
+}
+
+/// The plan of each pair, and the iterations it took as 32-bit integers unless `taken` is absent. Costs are read into the
+/// shared memory of the pair's block where that has [`Pairs::room_with_costs`]; the caller has seen that it has
+/// [`Pairs::room`].
+pub fn sinkhorn<L: Launch>(
+    on: &L,
+    sizes: Pairs,
+    (cost, a, b): (Address, Address, Address),
+    (plan, taken): (Address, Address),
+    how: Transport,
+) -> Result<(), L::Error> {
+    let held = sizes.room_with_costs() <= on.room()?;
+    let arguments = Sinkhorn {
+        cost,
+        a,
+        b,
+        plan,
+        taken,
+        rows: int(sizes.rows),
+        columns: int(sizes.columns),
+        most: int(how.iterations),
+        held: i64::from(held),
+        epsilon: how.epsilon,
+        tolerance: how.tolerance,
+    };
+    let shared = if held { sizes.room_with_costs() } else { sizes.room() };
+    on.launch_with("sinkhorn", sizes.pairs, shared, arguments)
 }

@@ -9,6 +9,8 @@
 #define KERNEL(name, Args) extern "C" __global__ void __launch_bounds__(THREADS) name(const Args a)
 #define FN __device__ __forceinline__
 #define SHARED __shared__
+// Shared memory of the size that the launch says.
+#define ROOM(name) extern __shared__ A name[]
 #endif
 
 #define THREADS 256
@@ -25,6 +27,14 @@ typedef double A;
 #else
 typedef float T;
 typedef float A;
+#endif
+
+#if defined(F64)
+#define EXP exp
+#define LOG log
+#else
+#define EXP expf
+#define LOG logf
 #endif
 
 #if defined(BF16)

@@ -7,7 +7,7 @@ use super::emulator::{Buffer, in_either_order, wide};
 use crate::nn::ops;
 use crate::nn::ops::tests::bits;
 
-const NUMBERS: [Number; 3] = [Number::F32, Number::F64, Number::Bf16];
+pub const NUMBERS: [Number; 3] = [Number::F32, Number::F64, Number::Bf16];
 const EPSILON: f64 = 1e-5;
 
 /// What a result may be off by, relative to the largest value of all.
@@ -30,11 +30,11 @@ fn close(what: &str, number: Number, got: &[f64], wanted: &[f64]) {
 }
 
 /// Numbers without pattern between -1 and 1, as `number` holds them.
-fn noise(seed: u64, len: usize, number: Number) -> Vec<f64> {
+pub fn noise(seed: u64, len: usize, number: Number) -> Vec<f64> {
     bits(seed).map(|bits| rounded((bits >> 11) as f64 / (1u64 << 52) as f64 - 1.0, number)).take(len).collect()
 }
 
-fn rounded(value: f64, number: Number) -> f64 {
+pub fn rounded(value: f64, number: Number) -> f64 {
     match number {
         Number::F32 => f64::from(value as f32),
         Number::F64 => value,
@@ -84,8 +84,9 @@ fn arguments_have_the_fields_of_their_structs_in_order() {
     check::<plan::Sgd>();
     check::<plan::AdamW>();
     check::<plan::Squares>();
+    check::<plan::Sinkhorn>();
     let kernels: usize = Module::ALL.iter().map(|module| module.source().matches("typedef struct").count()).sum();
-    assert_eq!(kernels, 18, "a struct of the sources is not compared here");
+    assert_eq!(kernels, 19, "a struct of the sources is not compared here");
 }
 
 /// The same normalisation by the CPU's operation, in 64 bits: y, then the gradients of x, weight, bias and residual.

@@ -13,30 +13,48 @@ use half::bf16;
 use super::super::plan::{Address, Arguments, Launch, Module, Number, PRELUDE};
 
 type Kernel = unsafe extern "C" fn(*const c_void);
-type Emulate = unsafe extern "C" fn(Kernel, *const c_void, c_uint, c_int) -> c_int;
+type Emulate = unsafe extern "C" fn(Kernel, *const c_void, c_uint, c_uint, c_int) -> c_int;
 
 /// One number type; blocks and threads in their order or the other way round.
+#[derive(Clone, Copy)]
 pub struct Emulated {
     pub number: Number,
     pub backwards: bool,
+    /// Numbers that a block's shared memory holds.
+    pub room: usize,
 }
 
 impl Launch for Emulated {
     type Error = String;
 
-    fn launch<A: Arguments>(&self, kernel: &'static str, blocks: usize, arguments: A) -> Result<(), String> {
+    fn room(&self) -> Result<usize, String> {
+        Ok(self.room)
+    }
+
+    fn launch_with<A: Arguments>(
+        &self,
+        kernel: &'static str,
+        blocks: usize,
+        shared: usize,
+        arguments: A,
+    ) -> Result<(), String> {
+        if shared > self.room {
+            return Err(format!("{kernel}: {shared} numbers of shared memory where there is room for {}", self.room));
+        }
         let library = library(A::MODULE, self.number)?;
         let name = CString::new(kernel).map_err(|e| e.to_string())?;
         let (kernel, emulate) = (symbol(library, &name)?, symbol(library, c"emulate")?);
         // SAFETY: both symbols are functions of these types in the library that was just compiled from `emulate.h`.
         let (kernel, emulate): (Kernel, Emulate) =
             unsafe { (transmute::<*mut c_void, Kernel>(kernel), transmute::<*mut c_void, Emulate>(emulate)) };
-        let blocks = c_uint::try_from(blocks).map_err(|e| e.to_string())?;
+        let (blocks, shared) = (c_uint::try_from(blocks), c_uint::try_from(shared * self.number.computed()));
+        let (blocks, shared) = (blocks.map_err(|e| e.to_string())?, shared.map_err(|e| e.to_string())?);
         // SAFETY: `Arguments` is the kernel's struct bit for bit; the addresses in it are those of `Buffer`s that the
         // test keeps until after the call.
-        match unsafe { emulate(kernel, (&raw const arguments).cast(), blocks, c_int::from(self.backwards)) } {
+        match unsafe { emulate(kernel, (&raw const arguments).cast(), blocks, shared, c_int::from(self.backwards)) } {
             0 => Ok(()),
             1 => Err(format!("{name:?}: some threads ended while others waited at a barrier")),
+            3 => Err(format!("{name:?}: a block wrote past its shared memory")),
             other => Err(format!("{name:?}: the emulator answered {other}")),
         }
     }
@@ -78,6 +96,10 @@ fn symbol(library: usize, name: &CStr) -> Result<*mut c_void, String> {
     let symbol = unsafe { libc::dlsym(library as *mut c_void, name.as_ptr()) };
     if symbol.is_null() { Err(format!("there is no kernel {name:?}")) } else { Ok(symbol) }
 }
+
+/// Bytes of shared memory in a block of an H100 (CUDA C++ Programming Guide, "Technical Specifications per Compute
+/// Capability").
+const ROOM: usize = 227 << 10;
 
 /// Words after every buffer that nobody may write; read as numbers they are NaN.
 const GUARD: usize = 64;
@@ -154,7 +176,9 @@ pub fn wide(number: Number) -> Number {
 
 /// What `work` gives with blocks and threads in either order, which must be the same bits.
 pub fn in_either_order(number: Number, work: impl Fn(&Emulated) -> Result<Vec<Vec<f64>>, String>) -> Vec<Vec<f64>> {
-    let run = |backwards| work(&Emulated { number, backwards }).unwrap_or_else(|e| panic!("{e}"));
+    let run = |backwards| {
+        work(&Emulated { number, backwards, room: ROOM / number.computed() }).unwrap_or_else(|e| panic!("{e}"))
+    };
     let (there, back) = (run(false), run(true));
     let bits = |all: &[Vec<f64>]| all.iter().flatten().map(|v| v.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&there), bits(&back), "the result depends on the order of threads: a barrier is missing");

@@ -5,9 +5,11 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::super::allow_tf32;
 use crate::nn::ops::tests::bits;
-use crate::nn::ops::{self, ConvSpec, Update};
+use crate::nn::ops::{self, ConvSpec, Transport, Update};
 use crate::nn::tests::gradients;
 use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig};
+use crate::ot::{self, SinkhornOptions};
+use crate::train::losses::{self, Compared, StructuralSettings, Triplets};
 
 fn gpu() -> Device {
     allow_tf32(false);
@@ -249,5 +251,60 @@ fn gpu_a_step_with_maps_in_bf16_has_nearly_the_gradients_of_f32() {
             "{arch:?}: half of the gradients are off by more than {}",
             off[off.len() / 2]
         );
+    }
+}
+
+/// Oracle: the reference solver, in f64.
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_transport_plans_are_the_reference_solvers() {
+    let device = gpu();
+    let how = Transport { epsilon: 0.05, iterations: 30, tolerance: 0.0 };
+    for (pairs, rows, columns) in [(5, 49, 49), (2, 196, 196), (3, 20, 61)] {
+        let cost = (noise(1, &[pairs, rows, columns]) + 1.0).unwrap();
+        let weights = |seed, cells: usize| {
+            let positive = noise(seed, &[pairs, cells]).relu().unwrap();
+            positive.broadcast_div(&positive.sum_keepdim(1).unwrap()).unwrap()
+        };
+        let (a, b) = (weights(2, rows), weights(3, columns));
+        let options = SinkhornOptions { epsilon: how.epsilon, max_iterations: how.iterations, tolerance: 0.0 };
+        let one = |pair: usize| {
+            let [cost, a, b] = [&cost, &a, &b].map(|t| host(&t.get(pair).unwrap()));
+            ot::sinkhorn(&cost, &a, &b, &options).unwrap().plan
+        };
+        let wanted: Vec<f64> = (0..pairs).flat_map(one).map(|mass| mass * rows as f64).collect();
+        for (dtype, tolerance) in [(DType::F64, 1e-11), (DType::F32, 1e-4)] {
+            let [cost, a, b] = [&cost, &a, &b].map(|t| t.to_dtype(dtype).unwrap().to_device(&device).unwrap());
+            let plans = ops::transport_on_device(&cost, &a, &b, how).unwrap();
+            close("plans", &host(&(plans * rows as f64).unwrap()), &wanted, tolerance);
+        }
+    }
+}
+
+/// Oracle: the same losses on the CPU in f64, whose plans the host solves.
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_structural_losses_and_their_gradients_are_the_cpus() {
+    let settings = StructuralSettings { epsilon: 0.05, iterations: 60 };
+    let triplets = Triplets { rows: vec![[0, 1, 3], [2, 3, 4], [5, 4, 1]], wrong: 0 };
+    let of = |t: &[Tensor], which: usize| -> Result<Tensor> {
+        let photos = Compared::new(&t[0], Some(&t[1]))?;
+        let betas = noise(7, &[3]).to_dtype(t[0].dtype())?.to_device(t[0].device())?;
+        match which {
+            0 => losses::structural_triplet(&photos, &triplets, 0.3, &settings),
+            1 => losses::structural_margin(&photos, &triplets, &betas, 0.2, &settings),
+            _ => losses::score_matrix(&photos, |i, j| (i + j) % 3 != 0, &settings)?.scores.sqr()?.sum_all().map(Some),
+        }
+        .map(|loss| loss.unwrap())
+    };
+    let inputs = [(noise(1, &[6, 16, 49]) + 0.5).unwrap(), (noise(2, &[6, 16]) + 0.5).unwrap()];
+    for which in 0..3 {
+        let f = |t: &[Tensor]| of(t, which);
+        let wanted = run(&inputs, &Device::Cpu, DType::F64, &f).unwrap();
+        for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 1e-4)] {
+            for (got, wanted) in run(&inputs, &gpu(), dtype, &f).unwrap().iter().zip(&wanted) {
+                close(&format!("structural loss {which}, {dtype:?}"), got, wanted, tolerance);
+            }
+        }
     }
 }

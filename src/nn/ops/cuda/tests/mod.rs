@@ -1,7 +1,8 @@
 //! Oracles of the kernels: the CPU's own operations, which are held against PyTorch and finite differences; recurrences
-//! written out; the `half` crate's rounding.
+//! written out; the reference solver of transport; the `half` crate's rounding.
 
 mod emulated;
 mod emulator;
 #[cfg(feature = "cuda")]
 mod gpu;
+mod transport;
