@@ -190,8 +190,12 @@ thread_local! {
 
 /// candle's `backward`, but that the gradient of a variable which one taped operation alone reads is kept as it is given.
 /// candle itself clears a buffer of its size and adds the gradient to that into a third: of a large network's weights, as
-/// much as all its normalisations. It runs among rayon's threads, so that no operation waits for them to wake up.
+/// much as all its normalisations. It runs among rayon's threads, so that no operation waits for them to wake up; on
+/// another device, where nothing is taped and a thread has a stream of its own, it stays on the caller's.
 pub fn backward(loss: &Tensor) -> Result<GradStore> {
+    if !loss.device().is_cpu() {
+        return loss.backward();
+    }
     rayon::scope(|_| kept_gradients(loss))
 }
 
