@@ -169,7 +169,8 @@ fn cuda(_name: &str, index: usize) -> Result<Device, NnError> {
 fn without_overhead(device: &candle_core::CudaDevice, index: usize) -> candle_core::Result<()> {
     use candle_core::cuda_backend::cudarc::driver::{result, sys};
     // SAFETY: there is no second stream object. What crosses threads is an encoder's weights, which are waited for when
-    // it is made and never written again; everything else is made, used and freed by one thread.
+    // it is made and never written again, and a batch that was sent ahead, which has an event of its own that whoever
+    // takes or drops it waits for; everything else is made, used and freed by one thread.
     unsafe { device.disable_event_tracking() };
     let index = i32::try_from(index).map_err(Error::wrap)?;
     let handle = result::device::get(index).map_err(Error::wrap)?;

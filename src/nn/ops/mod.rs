@@ -9,6 +9,7 @@
 //! On CUDA (`cuda/`, with the feature of that name) the same functions go to the device of their inputs.
 
 mod activation;
+mod ahead;
 pub mod blocked;
 mod conv;
 mod conv_core;
@@ -36,6 +37,7 @@ pub fn wide(values: candle_core::DType) -> candle_core::DType {
 }
 
 pub use activation::{add_relu, relu};
+pub use ahead::{Ahead, send_ahead};
 pub use conv::{ConvSpec, conv2d, conv2d_fused, conv2d_padded};
 pub use gate::{scale_channels, squeeze_excite};
 pub use linear::linear;

@@ -8,10 +8,18 @@ use super::Trainer;
 use crate::data::loader::LoaderOptions;
 use crate::data::{Batch, Dataset, Loader, Packed};
 use crate::domain::{Progress, StopFlag};
+use crate::nn::ops::Ahead;
 use crate::train::config::TrainConfig;
 use crate::train::event::TrainEvent;
 use crate::train::inputs::training_items;
 use crate::train::methods::make_batch;
+
+/// A batch for the next step.
+pub(super) struct Ready {
+    pub(super) batch: Batch,
+    /// Its photos, where they are on their way to the device.
+    pub(super) ahead: Option<Ahead>,
+}
 
 impl Trainer {
     /// Decodes the training photos into files, where that is wanted and has not been done before.
@@ -38,8 +46,8 @@ impl Trainer {
         }
     }
 
-    pub(super) fn prepare(&self, size: usize, items: &[usize], epoch: usize, place: usize) -> Batch {
-        make_batch(&self.loaders[&size], &self.config, items, epoch, place)
+    pub(super) fn prepare(&self, size: usize, items: &[usize], epoch: usize, place: usize) -> Ready {
+        Ready { batch: make_batch(&self.loaders[&size], &self.config, items, epoch, place), ahead: None }
     }
 
     /// Photos that could not be read so far.

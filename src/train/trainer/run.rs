@@ -130,14 +130,14 @@ impl Trainer {
         let batches = self.dealer.epoch(epoch as u64);
         let first = self.state.position.batch;
         let mut next = batches.get(first).map(|items| self.prepare(size, items, epoch, first));
-        while let Some(batch) = next.take() {
+        while let Some(mut ready) = next.take() {
             if stop.is_stopped() {
                 return Ok(false);
             }
             let begun = Instant::now();
             let place = self.state.position.batch;
             let following = batches.get(place + 1);
-            let (result, prepared) = self.step_beside(&batch, size, following, epoch, place + 1);
+            let (result, prepared) = self.step_beside(&mut ready, size, following, epoch, place + 1);
             let result = result?;
             next = prepared;
             self.state.position.batch += 1;
@@ -149,7 +149,7 @@ impl Trainer {
                     }
                     self.state.epoch_sum.add(&result.loss);
                     let seconds = begun.elapsed().as_secs_f64();
-                    tell(self.step_event(&result, batch.len(), size, seconds, batches.len(), pace));
+                    tell(self.step_event(&result, ready.batch.len(), size, seconds, batches.len(), pace));
                     if let Some(seen) = result.seen {
                         tell(TrainEvent::Health(seen.health));
                         tell(TrainEvent::Glance(Arc::new(seen.glance)));

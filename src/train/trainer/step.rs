@@ -6,10 +6,12 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 
 use super::Trainer;
+use super::batches::Ready;
 use crate::data::{Batch, Dataset};
 use crate::domain::Glance;
 use crate::nn::Embedder;
 use crate::nn::device::{Trouble, trouble};
+use crate::nn::ops::{Ahead, send_ahead};
 use crate::train::TrainError;
 use crate::train::backprop::{self, Backprop, Statistics};
 use crate::train::config::TrainConfig;
@@ -45,19 +47,22 @@ impl Trainer {
     /// Runs one step on this thread while the next batch is made on the others.
     pub(super) fn step_beside(
         &mut self,
-        batch: &Batch,
+        ready: &mut Ready,
         size: usize,
         following: Option<&Vec<usize>>,
         epoch: usize,
         place: usize,
-    ) -> (Result<Option<StepResult>, TrainError>, Option<Batch>) {
+    ) -> (Result<Option<StepResult>, TrainError>, Option<Ready>) {
+        let (ahead, batch) = (ready.ahead.take(), &ready.batch);
         let (config, loader, rate) = (self.config.clone(), &self.loaders[&size], self.rate());
-        let mut prepared: Option<(Batch, f64)> = None;
+        let mut prepared: Option<(Ready, f64)> = None;
         let mut done = Instant::now();
         let slot = &mut prepared;
         let moment = self.moment();
         let (embedder, optimizer, ema) = (&self.embedder, &mut self.optimizer, &mut self.ema);
         let (criterion, method) = (&mut self.criterion, &mut self.method);
+        // A pretext task has views of its own, which it copies as it goes.
+        let sends = !matches!(method, Method::Pretext(_));
         let (device, how, step) = (&self.device, &mut self.how, self.state.position.step);
         #[cfg(test)]
         let room = self.room;
@@ -73,7 +78,11 @@ impl Trainer {
                 scope.spawn(move |_| {
                     let begun = Instant::now();
                     let batch = make_batch(loader, config, items, epoch, place);
-                    *slot = Some((batch, begun.elapsed().as_secs_f64()));
+                    let seconds = begun.elapsed().as_secs_f64();
+                    let side = batch.size as usize;
+                    let shape = [batch.len(), 3, side, side];
+                    let ahead = if sends { send_ahead(&batch.images, &shape, device) } else { None };
+                    *slot = Some((Ready { batch, ahead }, seconds));
                 });
             }
             let mut work = Work {
@@ -88,16 +97,16 @@ impl Trainer {
                 #[cfg(test)]
                 room,
             };
-            let result = work.step(batch, rate, moment, looking);
+            let result = work.step(batch, ahead, rate, moment, looking);
             done = Instant::now();
             result
         });
         let mut loading = Loading::default();
-        if let Some((batch, seconds)) = &prepared {
-            loading.images_per_second = batch.len() as f64 / seconds.max(1e-9);
+        if let Some((ready, seconds)) = &prepared {
+            loading.images_per_second = ready.batch.len() as f64 / seconds.max(1e-9);
             loading.waited_seconds = done.elapsed().as_secs_f64();
         }
-        let prepared = prepared.map(|(batch, _)| batch);
+        let prepared = prepared.map(|(ready, _)| ready);
         let result = match result {
             Ok(StepOutcome::Done(result)) => Ok(Some(StepResult { loading, ..*result })),
             Ok(StepOutcome::Skipped) => Ok(None),
@@ -171,6 +180,7 @@ impl Work<'_> {
     fn step(
         &mut self,
         batch: &Batch,
+        ahead: Option<Ahead>,
         rate: f64,
         moment: Moment,
         looking: Option<(usize, &Dataset)>,
@@ -181,7 +191,7 @@ impl Work<'_> {
         let parts = self.how.parts;
         let Found { objective, gradients, mut looked } = match self.pretext(batch, moment, looking.is_some())? {
             Some(found) => found,
-            None => self.labelled_as_fits(batch, looking.is_some())?,
+            None => self.labelled_as_fits(batch, ahead, looking.is_some())?,
         };
         let loss = objective.read()?;
         let own = self.method.trainable();
@@ -222,10 +232,10 @@ impl Work<'_> {
 
     /// [`Self::labelled`], and where the device's memory gives out, once more in twice as many parts, which later steps
     /// keep. What such a step moved until then is put back.
-    fn labelled_as_fits(&mut self, batch: &Batch, looks: bool) -> Result<Found, TrainError> {
+    fn labelled_as_fits(&mut self, batch: &Batch, mut ahead: Option<Ahead>, looks: bool) -> Result<Found, TrainError> {
         loop {
             let before = Statistics::of(self.embedder)?;
-            match self.labelled(batch, looks) {
+            match self.labelled(batch, ahead.take(), looks) {
                 Err(TrainError::Compute(error)) if trouble(&error) == Some(Trouble::OutOfMemory) => {
                     // Unlabelled photos pass in one piece, and have moved what is learnt of them.
                     let labels_alone = matches!(self.method, Method::Labels);
@@ -261,9 +271,12 @@ impl Work<'_> {
     }
 
     /// The recipe's losses, and what unlabelled photos add.
-    fn labelled(&mut self, batch: &Batch, looks: bool) -> Result<Found, TrainError> {
+    fn labelled(&mut self, batch: &Batch, ahead: Option<Ahead>, looks: bool) -> Result<Found, TrainError> {
         let (side, step) = (batch.size as usize, self.optimizer.steps());
-        let x = Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), self.device)?;
+        let x = match ahead {
+            Some(ahead) => ahead.arrive()?,
+            None => Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), self.device)?,
+        };
         let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
         self.embedder.at_step(step);
         let forward = || backprop::forward(self.embedder, &x, &kinds, *self.how);

@@ -4,6 +4,8 @@
 //! `plan` says which launches an operation is made of and needs no GPU: its tests run the same kernels on the CPU.
 
 #[cfg(feature = "cuda")]
+mod ahead;
+#[cfg(feature = "cuda")]
 mod conv;
 #[cfg(feature = "cuda")]
 mod cudnn;
@@ -24,6 +26,8 @@ mod transport;
 #[cfg(feature = "cuda")]
 mod update;
 
+#[cfg(feature = "cuda")]
+pub use ahead::{Ahead, send_ahead};
 #[cfg(feature = "cuda")]
 pub use conv::{conv2d, conv2d_fused};
 #[cfg(all(feature = "cuda", test))]

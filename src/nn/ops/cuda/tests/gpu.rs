@@ -308,3 +308,29 @@ fn gpu_structural_losses_and_their_gradients_are_the_cpus() {
         }
     }
 }
+
+/// Oracle: the values themselves. Sent by another thread while this one keeps the device busy, and used or dropped at once.
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_batches_that_were_sent_ahead_are_whole() {
+    let device = gpu();
+    let busy = noise(1, &[2048, 2048]).to_dtype(DType::F32).unwrap().to_device(&device).unwrap();
+    for round in 0..40_usize {
+        let values: Vec<f32> = (0..3 << 20).map(|k| (k % 8191 + round) as f32).collect();
+        let ahead = std::thread::scope(|scope| {
+            let sender = scope.spawn(|| ops::send_ahead(&values, &[3, 1 << 20], &device).unwrap());
+            busy.matmul(&busy).unwrap();
+            sender.join().unwrap()
+        });
+        if round % 4 == 3 {
+            // Its memory is given to somebody else.
+            drop(ahead);
+            continue;
+        }
+        let x = ahead.arrive().unwrap();
+        let sum = (&x + &x).unwrap();
+        drop(x);
+        let got: Vec<f32> = sum.flatten_all().unwrap().to_vec1().unwrap();
+        assert!(got.iter().zip(&values).all(|(got, value)| *got == 2.0 * value), "round {round}");
+    }
+}
