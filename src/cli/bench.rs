@@ -226,13 +226,16 @@ fn train(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Res
     let images = Tensor::from_vec(numbers(batch * 3 * size * size), (batch, 3, size, size), device)?;
     let labels: Vec<Option<usize>> = (0..batch).map(|i| Some(i % config.classes)).collect();
     let mut optimizer = Optimizer::new(Rule::Sgd { momentum: 0.9 }, 1e-4, true);
-    measure(arguments.runs, || {
-        let logits = embedder.forward(&images, Mode::Train)?.logits;
-        let loss = crate::train::losses::cross_entropy(&logits, &labels, 0.0)?;
-        let gradients = nn::ops::backward(&loss)?;
-        optimizer.step(embedder.params.trainable(), &gradients, 0.01, 1.0)?;
-        Ok(())
-    })
+    // Where a run's steps are computed.
+    crate::jobs::with_stack(super::train::STACK_BYTES, || {
+        measure(arguments.runs, || {
+            let logits = embedder.forward(&images, Mode::Train)?.logits;
+            let loss = crate::train::losses::cross_entropy(&logits, &labels, 0.0)?;
+            let gradients = nn::ops::backward(&loss)?;
+            optimizer.step(embedder.params.trainable(), &gradients, 0.01, 1.0)?;
+            Ok(())
+        })
+    })?
 }
 
 fn rerank(arguments: &Arguments) -> Result<Vec<f64>, CliError> {

@@ -49,7 +49,7 @@ pub struct Arguments {
 }
 
 /// The trainer walks candle's graph by recursion.
-const STACK_BYTES: usize = 64 << 20;
+pub(super) const STACK_BYTES: usize = 64 << 20;
 
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
     if arguments.print_config {

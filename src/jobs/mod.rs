@@ -54,10 +54,8 @@ pub use types::*;
 pub use wake::WakeCallback;
 pub use workers::{DrawPlan, SaveSheet, Setup, SheetInfo, StartError, Workers};
 
-/// Runs work on a thread with a deep stack and waits for it; the work may borrow.
+/// Runs work among threads with deep stacks, as many as rayon would have, and waits for it; the work may borrow.
 pub fn with_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("work".to_owned()).stack_size(bytes).spawn_scoped(scope, work)?;
-        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+    let pool = rayon::ThreadPoolBuilder::new().stack_size(bytes).thread_name(|index| format!("work-{index}")).build();
+    Ok(pool.map_err(std::io::Error::other)?.install(work))
 }
