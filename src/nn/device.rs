@@ -67,7 +67,7 @@ fn worth_of_int8() -> String {
     let (name, speed) = int8_kernel();
     let worth = match speed {
         Speed::Made => "instructions made for it, which multiply four numbers for one of f32",
-        Speed::Vectors => "a little faster than f32, as this processor has no instructions made for it",
+        Speed::Vectors => "about as fast as f32, as this processor has no instructions made for it",
         Speed::Plain => "slower than f32",
     };
     format!("8-bit arithmetic (int8) runs here by {name}: {worth}")
