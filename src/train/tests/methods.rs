@@ -8,7 +8,7 @@ use crate::data::{Augment, Dataset, Views};
 use crate::train::config::{Kinds, OptimizerKind, OutfitsSection, PretextMethod, ThresholdRule};
 use crate::train::{LossParts, Start, TrainConfig, TrainEvent};
 
-const METHODS: [PretextMethod; 6] = [
+pub(super) const METHODS: [PretextMethod; 6] = [
     PretextMethod::Moco,
     PretextMethod::SimClr,
     PretextMethod::Byol,
@@ -17,7 +17,7 @@ const METHODS: [PretextMethod; 6] = [
     PretextMethod::Dino,
 ];
 
-fn pretext(method: PretextMethod) -> TrainConfig {
+pub(super) fn pretext(method: PretextMethod) -> TrainConfig {
     let mut config = wardrobe::recipe();
     config.data.large_epochs = 0;
     config.optimizer.ema = 0.0;
@@ -54,34 +54,22 @@ fn resumes(config: &TrainConfig, dataset: &Dataset, dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_pretext_task_is_learnt_on_a_tiny_set() {
+fn a_pretext_run_tells_what_neighbours_say_when_it_is_due() {
     let dir = tempfile::tempdir().unwrap();
     let dataset = wardrobe::write(dir.path(), 8);
     for method in METHODS {
         let mut config = pretext(method);
-        config.schedule.epochs = 40;
-        config.schedule.warmup_epochs = 2.0;
-        config.optimizer.rate = 5e-3;
-        config.pretext.probe_epochs = 40;
-        // Views that hardly differ: there is something to overfit.
-        config.pretext.views = Views::Own;
-        config.augment = Augment { flip: 0.5, ..Augment::none() };
+        (config.schedule.epochs, config.pretext.probe_epochs) = (4, 3);
         let run = dir.path().join(format!("{method:?}"));
         let (_, events) = finish(&mut trainer(&config, &dataset, &run, &Start::Fresh).unwrap());
-        let curve = losses(&events, |loss| loss.pretext);
-        let (first, last) = (curve[0], curve[39]);
-        let lower = match method {
-            // Its first keys are random and easily told apart; then it must do better than chance among 17.
-            PretextMethod::Moco => last < 0.85 * 17.0_f64.ln(),
-            _ => last < first - 0.05 * first.abs(),
-        };
-        assert!(lower, "{method:?}: {first} became {last}");
         let probes: Vec<_> = events
             .iter()
-            .filter_map(|e| if let TrainEvent::Probe { probe, .. } = e { Some(*probe) } else { None })
+            .filter_map(|e| if let TrainEvent::Probe { epoch, probe, .. } = e { Some((*epoch, *probe)) } else { None })
             .collect();
-        assert_eq!(probes.len(), 1);
-        assert!(probes[0].photos == 8 && (0.0..=1.0).contains(&probes[0].kind_accuracy), "{:?}", probes[0]);
+        assert_eq!(probes.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [3, 4], "{method:?}");
+        for (_, probe) in probes {
+            assert!(probe.photos == 8 && (0.0..=1.0).contains(&probe.kind_accuracy), "{probe:?}");
+        }
     }
 }
 
@@ -237,7 +225,7 @@ fn pseudo_labels_thresholds_and_the_teacher_are_part_of_a_checkpoint() {
 }
 
 /// Flat colours: reds go with reds, whatever their kind; every product is in one outfit of three.
-fn with_outfits(dataset: Dataset) -> Dataset {
+pub(super) fn with_outfits(dataset: Dataset) -> Dataset {
     let pieces = [["p0", "p1", "p2"], ["p3", "p4", "p5"], ["p0", "p3", "p6"]];
     dataset.with_outfits(pieces.map(|outfit| outfit.to_vec()))
 }

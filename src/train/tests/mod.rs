@@ -5,6 +5,7 @@ mod corrections;
 mod methods;
 mod networks;
 mod observing;
+mod overfit;
 mod policy;
 mod recipes;
 mod reference;

@@ -14,9 +14,9 @@ fn silent() -> LossSection {
     LossSection { cross_entropy: 0.0, triplet: 0.0, temperature: 0.2, ..LossSection::default() }
 }
 
-type Case = (&'static str, LossSection, fn(&LossParts) -> f64);
+pub(super) type Case = (&'static str, LossSection, fn(&LossParts) -> f64);
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         ("oc", LossSection { cross_entropy: 1.0, ..silent() }, |l| l.cross_entropy),
         // Work N: alpha 1, beta 0.1, delta 0.3, squared distances.
@@ -64,7 +64,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn recipe(loss: LossSection) -> TrainConfig {
+pub(super) fn recipe(loss: LossSection) -> TrainConfig {
     let mut config = wardrobe::recipe();
     config.loss = loss;
     config.augment = Augment::none();

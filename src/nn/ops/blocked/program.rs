@@ -169,7 +169,8 @@ impl Builder {
         (Self { slots: vec![photo], steps: Vec::new(), int8: None }, View { slot: 0, block: 0, channels })
     }
 
-    /// From now on convolutions of maps without values below 0 are computed in 8 bits.
+    /// From now on convolutions of maps without values below 0 are computed in 8 bits, but those of 3x3 that Winograd's
+    /// form takes: it saves as many products as 8 bits do, and rounds nothing.
     pub fn in_int8(&mut self) {
         self.int8 = Some(int8::best());
     }
@@ -201,7 +202,10 @@ impl Builder {
     /// where given.
     pub fn conv(&mut self, x: View, filters: &Filters<'_>, residual: Option<View>, into: Option<View>) -> View {
         let Filters { weights, bias, kernel, spec, relu } = *filters;
-        let rounded = self.int8.filter(|_| self.slots[x.slot].positive).map(|dot| (dot, self.rounded(x, dot)));
+        let blocks = self.slots[x.slot].lanes == LANES;
+        let fast = blocks && kernel == (3, 3) && spec == ConvSpec { padding: (1, 1), ..ConvSpec::default() };
+        let rounds = !fast && self.slots[x.slot].positive;
+        let rounded = self.int8.filter(|_| rounds).map(|dot| (dot, self.rounded(x, dot)));
         let slot = &mut self.slots[rounded.map_or(x, |(_, words)| words).slot];
         slot.halo = slot.halo.max(spec.padding.0).max(spec.padding.1);
         if let Some((dot, words)) = rounded {
@@ -209,10 +213,9 @@ impl Builder {
             let work = Work::Int8(direct, dot, relu, x.channels);
             return self.push(work, words, residual, into, bias.len(), Size::Conv { kernel, spec });
         }
-        let form = if slot.lanes == LANES { Form::Blocks } else { Form::Photo };
+        let form = if blocks { Form::Blocks } else { Form::Photo };
         let direct = Direct::new(weights, bias, x.channels, form, kernel, spec);
-        let plain = ConvSpec { padding: (1, 1), ..ConvSpec::default() };
-        let work = if slot.lanes == LANES && kernel == (3, 3) && spec == plain {
+        let work = if fast {
             Work::Winograd(Winograd::new(weights, bias, x.channels), direct, relu)
         } else {
             Work::Direct(direct, relu)

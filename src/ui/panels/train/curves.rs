@@ -312,18 +312,28 @@ fn tools_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     });
 }
 
+/// A run's name in the legend is at least so wide.
+const LEAST_NAME: f32 = 48.0;
+
 /// The runs that are drawn, each with a way to take it away.
 fn legend_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let drawn: Vec<(usize, &RunId)> = ctx.session.train.drawn().collect();
     ui.spacing_mut().item_spacing.x = space::S;
-    for (place, run) in &drawn {
-        let color = chart::looks(ctx.tokens, *place).0;
-        let text = super::fitting(ui, run.as_str(), (ui.available_width() - 30.0).min(150.0));
-        let galley = ui.painter().layout_no_wrap(text, tokens::strong(), ctx.tokens.text);
-        let width = galley.size().x + size::DOT + 3.0 * space::S;
-        if ui.available_width() < width {
-            break;
+    let beside = size::DOT + 3.0 * space::S;
+    for (number, (place, run)) in drawn.iter().enumerate() {
+        let left = &drawn[number..];
+        // Every run that is left has an equal share; where that is nothing to read by, the rest is counted.
+        let share = (ui.available_width() + space::S) / left.len() as f32 - space::S - beside;
+        if share < LEAST_NAME && left.len() > 1 {
+            let names: Vec<&str> = left.iter().map(|(_, run)| run.as_str()).collect();
+            ui.label(RichText::new(format!("+{}", left.len())).font(tokens::small()).color(ctx.tokens.dim))
+                .on_hover_text(names.join("\n"));
+            return;
         }
+        let color = chart::looks(ctx.tokens, *place).0;
+        let text = super::cut_inside(ui, run.as_str(), share.min(150.0), tokens::strong());
+        let galley = ui.painter().layout_no_wrap(text, tokens::strong(), ctx.tokens.text);
+        let width = galley.size().x + beside;
         let (rect, response) = ui.allocate_exact_size(Vec2::new(width, size::CHIP), Sense::click());
         let name = format!("Take the curves of {run} away");
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &name));

@@ -125,6 +125,18 @@ fn fitting(ui: &Ui, text: &str, width: f32) -> String {
     letters[..count].iter().collect::<String>().trim_end().to_owned() + "…"
 }
 
+/// A name cut to a width in its middle: names of runs mostly differ at their ends.
+fn cut_inside(ui: &Ui, text: &str, width: f32, font: egui::FontId) -> String {
+    let measure = |text: &str| ui.painter().layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::PLACEHOLDER);
+    let letters: Vec<char> = text.chars().collect();
+    let cut = |count: usize| -> String {
+        let (head, tail) = (count.div_ceil(2), letters.len() - count / 2);
+        letters[..head].iter().chain(['…'].iter()).chain(&letters[tail..]).collect()
+    };
+    let shorter = || (1..letters.len()).rev().map(cut).find(|text| measure(text).size().x <= width);
+    if measure(text).size().x <= width { text.to_owned() } else { shorter().unwrap_or_else(|| "…".to_owned()) }
+}
+
 /// One of a menu's choices, with a mark where it is chosen.
 fn choice_ui(ui: &mut Ui, ctx: &Ctx<'_>, text: &str, words: &str, on: bool) -> bool {
     let marked = format!("{}  {text}", if on { icon::CHECK } else { "\u{2003}" });

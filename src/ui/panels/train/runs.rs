@@ -10,7 +10,7 @@ use crate::ui::fonts::icon;
 use crate::ui::panels::history::when;
 use crate::ui::tokens::{self, radius, size, space};
 use crate::ui::training::{MOST_SHOWN, TrainCommand};
-use crate::ui::widgets::{chart, clipped_text, focus_ring, section_label};
+use crate::ui::widgets::{chart, focus_ring, section_label};
 
 const ROW: f32 = 28.0;
 
@@ -88,14 +88,10 @@ fn row_ui(ui: &mut Ui, ctx: &Ctx<'_>, runs: &[RunSummary], index: usize) {
     let color = if run.state == RunState::Running { tokens.accent } else { tokens.dim };
     let state = ui.painter().layout_no_wrap(state_sign(run.state).to_owned(), tokens::small(), color);
     let room = name_right - rest.left() - state.size().x - space::XS;
-    let taken = clipped_text(
-        ui.painter(),
-        Pos2::new(rest.left() + 2.0, y - 8.0),
-        run.run.as_str(),
-        if selected { tokens::strong() } else { tokens::body() },
-        tokens.text,
-        room,
-    );
+    let font = if selected { tokens::strong() } else { tokens::body() };
+    let name = super::cut_inside(ui, run.run.as_str(), room, font.clone());
+    let taken =
+        ui.painter().text(Pos2::new(rest.left() + 2.0, y), Align2::LEFT_CENTER, name, font, tokens.text).width();
     ui.painter().galley(Pos2::new(rest.left() + 2.0 + taken + space::XS, y - state.size().y / 2.0), state, color);
     let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
     let values = [share(run.recall_at_1), share(run.mean_average_precision), span(run.seconds)];
