@@ -1,4 +1,5 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
+use proptest::prelude::*;
 
 use super::*;
 use crate::domain::PhotoDomain::{self, Shop, Street};
@@ -261,6 +262,41 @@ fn margin_and_proxy_anchor_have_their_values_and_gradients() {
     slopes_agree("proxy-anchor", &[9, 5], &raw, &|x| of(&normalize_rows(x).unwrap(), &fixed));
     slopes_agree("proxies", &[5, 5], &proxies, &|p| of(&e, p));
     assert!(proxy_anchor(&e, &[7; 9], &fixed, 32.0, 0.1).unwrap_err().to_string().contains("5 proxies"));
+}
+
+proptest! {
+    /// Oracle: the published equations, pair by pair on the host. On a grid of cosines many pairs are just at the margin.
+    #[test]
+    fn multi_similarity_keeps_the_pairs_of_its_definition(
+        n in 2_usize..10, kinds in 1_usize..4, across: bool, seed: u64,
+        values in prop::collection::vec(-8_i8..9, 10 * 10), grid: bool,
+    ) {
+        let labels: Vec<usize> = (0..n).map(|i| (seed >> (3 * i)) as usize % kinds).collect();
+        let domains: Vec<_> = (0..n).map(|i| if seed >> (40 + i) & 1 == 0 { Shop } else { Street }).collect();
+        let partners = Partners { labels: &labels, domains: across.then_some(&domains) };
+        let loss = MultiSimilarity { margin: 0.125, ..MultiSimilarity::default() };
+        let MultiSimilarity { alpha, beta, lambda, margin } = loss;
+        let step = if grid { 0.125 } else { 0.111 };
+        let s: Vec<f64> = values[..n * n].iter().map(|v| f64::from(*v) * step).collect();
+        let wanted: f64 = (0..n)
+            .map(|i| {
+                let of = |same: bool| (0..n).filter(|&j| partners.fits(i, j, same)).map(|j| s[i * n + j]).collect::<Vec<_>>();
+                let (positives, negatives) = (of(true), of(false));
+                let nearest = negatives.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let farthest = positives.iter().copied().fold(f64::INFINITY, f64::min);
+                let pull: Vec<f64> = positives.into_iter().filter(|s| s - margin < nearest).collect();
+                let push: Vec<f64> = negatives.into_iter().filter(|s| s + margin > farthest).collect();
+                if pull.is_empty() || push.is_empty() {
+                    return 0.0;
+                }
+                let sum = |kept: Vec<f64>, scale: f64| kept.iter().map(|s| (scale * (s - lambda)).exp()).sum::<f64>();
+                (1.0 + sum(pull, -alpha)).ln() / alpha + (1.0 + sum(push, beta)).ln() / beta
+            })
+            .sum();
+        let similarity = Tensor::from_vec(s, (n, n), &Device::Cpu).unwrap();
+        let found = read_scalar(&loss.of_similarities(&similarity, partners).unwrap()).unwrap();
+        prop_assert!((found - wanted / n as f64).abs() < 1e-9, "{} instead of {}", found, wanted / n as f64);
+    }
 }
 
 /// Oracle: the papers' equations, row by row on the host, and central differences.

@@ -34,9 +34,8 @@ pub(super) fn mine(
     let anchors: Vec<usize> = turns.iter().map(|turn| turn.anchor).collect();
     let anchor_rows = index(&anchors, device)?;
     let from = squared_distances(embeddings)?.index_select(&anchor_rows, 0)?;
-    let among = |list: fn(&Candidates) -> &[usize]| mask(n, turns.iter().map(list), device);
-    let (positives, negatives): (fn(&Candidates) -> &[usize], fn(&Candidates) -> &[usize]) =
-        (|turn| &turn.positives, |turn| &turn.negatives);
+    let positives = || mask(n, turns.iter().map(|turn| &turn.positives[..]), device);
+    let negatives = || mask(n, turns.iter().map(|turn| &turn.negatives[..]), device);
     // Positives and negatives that are drawn here, with what the second was drawn by.
     let mut drawn = || -> (Vec<usize>, (Vec<usize>, Vec<f64>)) {
         let one = |turn: &Candidates| {
@@ -47,12 +46,10 @@ pub(super) fn mine(
         turns.iter().map(one).unzip()
     };
     let (positive, negative) = match mining {
-        Mining::BatchHard => {
-            (first_extreme(&from, &among(positives)?, true)?, first_extreme(&from, &among(negatives)?, false)?)
-        }
+        Mining::BatchHard => (first_extreme(&from, &positives()?, true)?, first_extreme(&from, &negatives()?, false)?),
         Mining::SemiHard => {
             let known: Vec<usize> = turns.iter().map(|turn| turn.positives[0]).collect();
-            let (positive, negatives) = (index(&known, device)?, among(negatives)?);
+            let (positive, negatives) = (index(&known, device)?, negatives()?);
             let beyond = from.broadcast_gt(&from.gather(&positive.unsqueeze(1)?, 1)?)?.mul(&negatives)?;
             let nearest = first_extreme(&from, &beyond, false)?;
             let farthest = first_extreme(&from, &negatives, true)?;
@@ -61,7 +58,7 @@ pub(super) fn mine(
         Mining::DistanceWeighted => {
             let (known, (otherwise, at)) = drawn();
             let at = send(at, &[turns.len(), 1], device)?;
-            let negative = distance_weighted(&from, &among(negatives)?, dim, &at, &index(&otherwise, device)?)?;
+            let negative = distance_weighted(&from, &negatives()?, dim, &at, &index(&otherwise, device)?)?;
             (index(&known, device)?, negative)
         }
         Mining::Random => {
