@@ -190,6 +190,12 @@ fn cuda(name: &str, _index: usize) -> Result<Device, NnError> {
     Err(NnError::NoCuda { name: name.to_owned() })
 }
 
+/// Steps of a training run that are asked of a device before the numbers of one are read. One keeps a GPU at work; more
+/// would only hold memory, and tell later that a number is not finite.
+pub fn steps_behind(device: &Device) -> usize {
+    usize::from(!device.is_cpu())
+}
+
 /// The name of a GPU, counted from 0.
 pub fn gpu(index: usize) -> String {
     format!("cuda:{index}")

@@ -13,7 +13,7 @@
 //!   projections of it, as Vasileva et al. 2018 have it). It is learnt on global vectors as they are, so that searches for
 //!   the same product know nothing of it.
 
-use candle_core::{D, Device, Result, Tensor, Var};
+use candle_core::{D, DType, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -284,7 +284,9 @@ impl Head {
         if kinds.len() != like.dim(0)? || kinds.iter().any(|&kind| kind >= self.classes) {
             candle_core::bail!("{} kinds of {} for {} photos", kinds.len(), self.classes, like.dim(0)?);
         }
-        Tensor::from_vec(kinds.iter().map(|&kind| kind as u32).collect(), kinds.len(), like.device())
+        let kinds: Vec<f64> = kinds.iter().map(|&kind| kind as f64).collect();
+        let n = kinds.len();
+        ops::send(kinds, &[n], like.device())?.to_dtype(DType::U32)
     }
 
     /// Embedding and cells of every photo by its kind's projection.

@@ -21,8 +21,8 @@ use super::criterion::Criterion;
 use super::event::TrainEvent;
 use super::inputs::training_items;
 use super::losses;
-use super::objective::{Labels, Objective};
-use super::optimizer::{Optimizer, Rule, clip_scale, gradient_norm};
+use super::objective::{Labels, Measured, Objective};
+use super::optimizer::{self, Length, Optimizer, Rule};
 use super::run_folder::{self, Diary};
 use super::schedule::{Curve, Schedule};
 use super::trainer::RunInfo;
@@ -209,7 +209,7 @@ pub fn fine_tune(
         })?;
         now = prepared;
         done += 1;
-        if let Some((loss, gradient_norm)) = result {
+        if let Some(Measured { loss, gradient_norm }) = result {
             let images_per_second = batch.len() as f64 / step_begun.elapsed().as_secs_f64().max(1e-9);
             let seconds_left = begun.elapsed().as_secs_f64() / done as f64 * (steps - done) as f64;
             let rate = schedule.rate(done - 1);
@@ -464,7 +464,7 @@ impl Work<'_> {
         lesson: &Lesson,
         rate: f64,
         device: &Device,
-    ) -> Result<Option<(super::LossParts, f64)>, TrainError> {
+    ) -> Result<Option<Measured>, TrainError> {
         if batch.len() < 2 {
             return Ok(None);
         }
@@ -496,13 +496,14 @@ impl Work<'_> {
             objective.add(&(distance * self.config.retention)?)?;
         }
         let gradients = crate::nn::ops::backward(&objective.total)?;
-        let loss = objective.read()?;
-        let norm = gradient_norm(self.embedder.params.trainable(), &gradients)?;
-        if !loss.total.is_finite() || !norm.is_finite() {
+        let limit = self.recipe.optimizer.clip_norm;
+        let Length { norm, scale } = optimizer::length(self.embedder.params.trainable(), &gradients, limit)?;
+        // These few steps are waited for one by one.
+        let measured = objective.numbers(&norm)?.read()?;
+        if !measured.is_finite() {
             return Err(TrainError::Data("the loss is not finite; the model stays as it was".to_owned()));
         }
-        let scale = clip_scale(norm, self.recipe.optimizer.clip_norm);
         self.optimizer.step(self.embedder.params.trainable(), &gradients, rate, scale)?;
-        Ok(Some((loss, norm)))
+        Ok(Some(measured))
     }
 }

@@ -1,6 +1,6 @@
 //! What a step minimises: the recipe's losses, weighted, on one batch.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::config::{Alike, TrainConfig};
 use super::criterion::Criterion;
@@ -8,6 +8,7 @@ use super::event::{LossPart, LossParts};
 use super::losses::{self, Compared, Mining, Partners, Triplets};
 use crate::domain::PhotoDomain;
 use crate::nn::EmbedderOutput;
+use crate::nn::ops::Later;
 
 /// What is known of the photos of a batch.
 #[derive(Clone, Copy)]
@@ -43,13 +44,48 @@ impl Labels<'_> {
     }
 }
 
-/// A loss as tensors; [`Objective::read`] fetches the numbers in one go.
+/// A loss as tensors; [`Objective::numbers`] fetches the numbers in one go.
 pub struct Objective {
     pub total: Tensor,
-    /// What was mined for the losses on triplets; empty where none is on.
-    pub triplets: Triplets,
+    /// What was mined for the losses on triplets; absent where none is on.
+    pub triplets: Option<Triplets>,
     parts: Vec<(LossPart, Tensor)>,
-    wrong_share: f64,
+}
+
+/// A step's numbers, which its device may still be computing.
+pub struct Numbers {
+    parts: Vec<LossPart>,
+    /// Triplets among which some are wrong.
+    triplets: usize,
+    /// The loss, its parts, the gradients' length, and how many triplets are wrong.
+    all: Later,
+}
+
+/// A step's numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    pub loss: LossParts,
+    pub gradient_norm: f64,
+}
+
+impl Measured {
+    pub fn is_finite(&self) -> bool {
+        self.loss.total.is_finite() && self.gradient_norm.is_finite()
+    }
+}
+
+impl Numbers {
+    /// Waits for them.
+    pub fn read(&self) -> Result<Measured> {
+        let numbers = self.all.wait()?;
+        let mut loss = LossParts { total: numbers[0], ..LossParts::default() };
+        for (part, number) in self.parts.iter().zip(&numbers[1..]) {
+            *loss.part(*part) += number;
+        }
+        let [gradient_norm, wrong] = [1, 2].map(|behind| numbers[self.parts.len() + behind]);
+        loss.wrong_share = wrong / self.triplets.max(1) as f64;
+        Ok(Measured { loss, gradient_norm })
+    }
 }
 
 impl Objective {
@@ -62,7 +98,7 @@ impl Objective {
         step: u64,
     ) -> Result<Self> {
         let total = output.global.zeros_like()?.sum_all()?;
-        let mut objective = Self { total, triplets: Triplets::default(), parts: Vec::new(), wrong_share: 0.0 };
+        let mut objective = Self { total, triplets: None, parts: Vec::new() };
         let loss = &config.loss;
         if loss.cross_entropy > 0.0 {
             let entropy = losses::cross_entropy(&output.logits, labels.kinds, loss.label_smoothing)?;
@@ -73,9 +109,8 @@ impl Objective {
         if loss.triplet + loss.margin_loss + loss.structural + loss.structural_margin_loss > 0.0 {
             let random = &mut losses::draws(config.seed, step);
             let triplets = Triplets::mine(&output.global, batch.partners(), loss.mining, random)?;
-            objective.wrong_share = triplets.wrong as f64 / triplets.rows.len().max(1) as f64;
             batch.triplets(&triplets, &mut objective)?;
-            objective.triplets = triplets;
+            objective.triplets = Some(triplets);
         }
         batch.others(&mut objective)?;
         Ok(objective)
@@ -84,7 +119,7 @@ impl Objective {
     /// A loss that is all there is.
     pub fn alone(part: LossPart, loss: Tensor) -> Result<Self> {
         let total = loss.zeros_like()?;
-        let mut objective = Self { total, triplets: Triplets::default(), parts: Vec::new(), wrong_share: 0.0 };
+        let mut objective = Self { total, triplets: None, parts: Vec::new() };
         objective.take(part, 1.0, Some(loss))?;
         Ok(objective)
     }
@@ -103,16 +138,19 @@ impl Objective {
         self.take(LossPart::Corrections, 1.0, Some(extra.clone()))
     }
 
-    /// The numbers, in one transfer from the device.
-    pub fn read(&self) -> Result<LossParts> {
-        let all: Vec<Tensor> =
+    /// The numbers with the length of the gradients `[1]`, in one transfer from the device that does not wait for it.
+    pub fn numbers(&self, gradient_norm: &Tensor) -> Result<Numbers> {
+        let losses: Vec<Tensor> =
             std::iter::once(&self.total).chain(self.parts.iter().map(|(_, loss)| loss)).map(Tensor::detach).collect();
-        let numbers = Tensor::stack(&all, 0)?.to_dtype(candle_core::DType::F64)?.to_vec1::<f64>()?;
-        let mut read = LossParts { total: numbers[0], wrong_share: self.wrong_share, ..LossParts::default() };
-        for ((part, _), number) in self.parts.iter().zip(&numbers[1..]) {
-            *read.part(*part) += number;
-        }
-        Ok(read)
+        let losses = Tensor::stack(&losses, 0)?.to_dtype(DType::F64)?;
+        let mined = self.triplets.as_ref().filter(|triplets| !triplets.is_empty());
+        let wrong = match mined {
+            Some(triplets) => triplets.wrong().clone(),
+            None => Tensor::zeros(1, DType::F64, losses.device())?,
+        };
+        let all = Tensor::cat(&[losses.clone(), gradient_norm.to_device(losses.device())?, wrong], 0)?;
+        let parts = self.parts.iter().map(|(part, _)| *part).collect();
+        Ok(Numbers { parts, triplets: mined.map_or(0, Triplets::len), all: Later::of(&all)? })
     }
 }
 
@@ -136,14 +174,15 @@ impl Compare<'_> {
 
     /// One street photo of each product against one of its shop photos and one of the product before it: products of a
     /// kind stand side by side in a batch. `None` where other photos are alike, which only mining tells apart.
-    fn neighbours(&self) -> Option<Triplets> {
+    fn neighbours(&self) -> Result<Option<Triplets>> {
         let loss = &self.config.loss;
-        let plain = loss.alike == Alike::Products && loss.across_domains && loss.mining == Mining::BatchHard;
-        plain.then(|| {
-            let (street, shop) = self.labels.pairs();
-            let n = if street.len() > 1 { street.len() } else { 0 };
-            Triplets { rows: (0..n).map(|i| [street[i], shop[i], shop[(i + n - 1) % n]]).collect(), wrong: 0 }
-        })
+        if loss.alike != Alike::Products || !loss.across_domains || loss.mining != Mining::BatchHard {
+            return Ok(None);
+        }
+        let (street, shop) = self.labels.pairs();
+        let n = if street.len() > 1 { street.len() } else { 0 };
+        let rows: Vec<[usize; 3]> = (0..n).map(|i| [street[i], shop[i], shop[(i + n - 1) % n]]).collect();
+        Triplets::of(&rows, self.output.global.device()).map(Some)
     }
 
     /// The losses on mined triplets.
@@ -153,7 +192,7 @@ impl Compare<'_> {
             let part = losses::triplet(global, triplets, &loss.triplet())?;
             objective.take(LossPart::Triplet, loss.triplet, part)?;
         }
-        let anchors: Vec<usize> = triplets.place(0).into_iter().map(|row| self.alike[row]).collect();
+        let anchors: Vec<usize> = triplets.anchors().iter().map(|&row| self.alike[row]).collect();
         let betas = if loss.margin_loss + loss.structural_margin_loss > 0.0 && !anchors.is_empty() {
             Some(self.criterion.betas(&anchors)?)
         } else {
@@ -168,7 +207,7 @@ impl Compare<'_> {
         }
         let (photos, plans) = (self.structure()?, loss.plans());
         if loss.structural > 0.0 {
-            let own = self.neighbours();
+            let own = self.neighbours()?;
             let triplets = own.as_ref().unwrap_or(triplets);
             let part = losses::structural_triplet(&photos, triplets, loss.structural_margin, &plans)?;
             objective.take(LossPart::Structural, loss.structural, part)?;

@@ -3,7 +3,8 @@
 //! candle's SGD has no momentum and its optimizers cannot be saved. Here each parameter's moments lie in host
 //! memory under the parameter's name, in the parameter's own precision, so that a checkpoint holds them and a
 //! resumed run goes on bit for bit. A parameter is updated in place, in one pass over memory; on another device than the
-//! CPU its moments lie beside it, and travel to the host for a checkpoint only.
+//! CPU its moments lie beside it, and travel to the host for a checkpoint only. There all parameters are updated in one
+//! launch, by the length of their gradients as the device found it, and nothing is waited for.
 //!
 //! The rules are PyTorch's (`torch.optim.SGD`, `torch.optim.AdamW`); oracles: the training steps of
 //! `tests/fixtures/training.json` and the recurrence of Loshchilov and Hutter written out in the test.
@@ -17,7 +18,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::groups::GroupRates;
-use crate::nn::ops::{self, Update};
+use crate::nn::ops::{self, Moved, Scale, Update};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
@@ -33,6 +34,28 @@ pub enum Rule {
 impl Rule {
     fn keeps_squares(&self) -> bool {
         matches!(self, Self::AdamW { .. })
+    }
+
+    /// What LARS trusts a step with.
+    fn trust(&self) -> Option<f64> {
+        if let Self::Lars { trust, .. } = self { Some(*trust) } else { None }
+    }
+
+    /// At step number `step`, from 1, for Adam's bias correction.
+    fn update(self, step: u64) -> Update {
+        match self {
+            Self::Sgd { momentum } | Self::Lars { momentum, .. } => Update::Sgd { momentum },
+            Self::AdamW { beta1, beta2, epsilon } => {
+                let step = i32::try_from(step).unwrap_or(i32::MAX);
+                Update::AdamW {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    unbias: 1.0 - beta1.powi(step),
+                    root: (1.0 - beta2.powi(step)).sqrt(),
+                }
+            }
+        }
     }
 }
 
@@ -70,18 +93,14 @@ pub struct Optimizer {
     slots: BTreeMap<String, Slot>,
 }
 
-/// What one step needs besides the numbers.
+/// What one step needs for one parameter besides the numbers.
 #[derive(Clone, Copy)]
 struct Pass {
-    rule: Rule,
+    update: Update,
     rate: f64,
     decay: f64,
-    /// What gradients are multiplied with.
-    scale: f64,
-    /// From 1, for Adam's bias correction.
-    step: u64,
-    /// Whether LARS fits the step to the weights' length: not for biases and norms.
-    fits: bool,
+    /// LARS's, where it fits the step to the weights' length: not for biases and norms.
+    trust: Option<f64>,
 }
 
 impl Optimizer {
@@ -102,13 +121,13 @@ impl Optimizer {
     }
 
     /// Moves every parameter that has a gradient. `parameters` is in order of names; `scale` multiplies every
-    /// gradient first (see [`clip_scale`]).
+    /// gradient first (see [`length`]).
     pub fn step<'a>(
         &mut self,
         parameters: impl Iterator<Item = (&'a str, &'a Var)>,
         gradients: &GradStore,
         rate: f64,
-        scale: f64,
+        scale: impl Into<Scale>,
     ) -> Result<()> {
         self.step_each(parameters.map(|(name, var)| (name, var, rate)), gradients, scale)
     }
@@ -118,9 +137,11 @@ impl Optimizer {
         &mut self,
         parameters: impl Iterator<Item = (&'a str, &'a Var, f64)>,
         gradients: &GradStore,
-        scale: f64,
+        scale: impl Into<Scale>,
     ) -> Result<()> {
         self.steps += 1;
+        let (update, scale) = (self.rule.update(self.steps), scale.into());
+        let mut elsewhere = Vec::new();
         for (name, var, rate) in parameters {
             let Some(gradient) = gradients.get(var.as_tensor()) else { continue };
             let slot = match self.slots.get_mut(name) {
@@ -129,16 +150,24 @@ impl Optimizer {
             };
             let decays = self.decay_norms || var.rank() > 1;
             let pass = Pass {
-                rule: self.rule,
+                update,
                 rate: rate * self.rates.of(name),
                 decay: if decays { self.weight_decay } else { 0.0 },
-                scale,
-                step: self.steps,
-                fits: var.rank() > 1,
+                trust: self.rule.trust().filter(|_| var.rank() > 1),
             };
-            slot.update(var, gradient, pass)?;
+            if gradient.shape() != var.shape() {
+                bail!("a parameter of shape {:?} has a gradient of another shape", var.shape())
+            }
+            match slot.beside(var)? {
+                Slot::Host(moments) => moments.update(var, gradient, pass, scale.here()?)?,
+                Slot::Device(moments) => {
+                    let Pass { rate, decay, trust, .. } = pass;
+                    let moved = Moved::new(var, gradient, moments.clone())?;
+                    elsewhere.push(Moved { rate, decay, trust: trust.unwrap_or(0.0), ..moved });
+                }
+            }
         }
-        Ok(())
+        ops::update_on_device(&elsewhere, update, &scale)
     }
 
     /// Moments by name, for a checkpoint.
@@ -235,57 +264,24 @@ impl Slot {
         Ok(Self::Host(Moments { first, second }))
     }
 
-    fn update(&mut self, var: &Var, gradient: &Tensor, pass: Pass) -> Result<()> {
-        let wrong = || bail!("a parameter of shape {:?} has moments or a gradient of another shape", var.shape());
-        if gradient.shape() != var.shape() {
-            return wrong();
-        }
+    /// The moments where the parameter is: a new one's, or those of a checkpoint, may not be there yet.
+    fn beside(&mut self, var: &Var) -> Result<&mut Self> {
         if !var.device().is_cpu()
             && let Self::Host(moments) = self
         {
-            // A new parameter's, or those of a checkpoint.
             *self = Self::Device(moments.tensors()?.iter().map(|m| m.to_device(var.device())).collect::<Result<_>>()?);
         }
-        match self {
-            Self::Device(moments) => {
-                let fit = match pass.trust() {
-                    Some(trust) => fit_on_device(var, gradient, trust, pass)?,
-                    None => 1.0,
-                };
-                ops::update_on_device(var, gradient, moments, pass.update(fit))
-            }
-            Self::Host(moments) if moments.first.len() == var.elem_count() => {
-                let gradient = gradient.to_dtype(var.dtype())?.contiguous()?;
-                var.inplace_op2(&gradient, &InPlace { moments: Mutex::new(moments), pass })
-            }
-            Self::Host(_) => wrong(),
-        }
+        Ok(self)
     }
 }
 
-impl Pass {
-    /// What LARS trusts a step with, where it fits this parameter's.
-    fn trust(self) -> Option<f64> {
-        match self.rule {
-            Rule::Lars { trust, .. } if self.fits => Some(trust),
-            _ => None,
+impl Moments {
+    fn update(&mut self, var: &Var, gradient: &Tensor, pass: Pass, scale: f64) -> Result<()> {
+        if self.first.len() != var.elem_count() {
+            bail!("a parameter of shape {:?} has moments of another shape", var.shape())
         }
-    }
-
-    /// `fit`: what the gradient with its decay is multiplied with; 1 but for LARS.
-    fn update(self, fit: f64) -> Update {
-        let Self { rule, rate, decay, scale, step, .. } = self;
-        match rule {
-            Rule::Sgd { momentum } | Rule::Lars { momentum, .. } => {
-                Update::Sgd { momentum, rate, decay: fit * decay, scale: fit * scale }
-            }
-            Rule::AdamW { beta1, beta2, epsilon } => {
-                let step = i32::try_from(step).unwrap_or(i32::MAX);
-                let (unbias1, unbias2) = (1.0 - beta1.powi(step), 1.0 - beta2.powi(step));
-                let (keep, size, root) = (1.0 - rate * decay, rate / unbias1, unbias2.sqrt());
-                Update::AdamW { beta1, beta2, epsilon, keep, size, root, scale }
-            }
-        }
+        let gradient = gradient.to_dtype(var.dtype())?.contiguous()?;
+        var.inplace_op2(&gradient, &InPlace { moments: Mutex::new(self), pass, scale })
     }
 }
 
@@ -294,6 +290,7 @@ struct InPlace<'a> {
     // The trait hands out `&self` only; the lock is never contended.
     moments: Mutex<&'a mut Moments>,
     pass: Pass,
+    scale: f64,
 }
 
 impl InplaceOp2 for InPlace<'_> {
@@ -309,10 +306,10 @@ impl InplaceOp2 for InPlace<'_> {
         let Moments { first, second } = &mut **moments;
         match (w, g, first, second) {
             (CpuStorage::F32(w), CpuStorage::F32(g), Numbers::F32(m), Numbers::F32(v)) => {
-                sweep(&mut w[w0..w1], &g[g0..g1], m, v, self.pass);
+                sweep(&mut w[w0..w1], &g[g0..g1], m, v, self.pass, self.scale);
             }
             (CpuStorage::F64(w), CpuStorage::F64(g), Numbers::F64(m), Numbers::F64(v)) => {
-                sweep(&mut w[w0..w1], &g[g0..g1], m, v, self.pass);
+                sweep(&mut w[w0..w1], &g[g0..g1], m, v, self.pass, self.scale);
             }
             _ => bail!("weights and moments differ in type"),
         }
@@ -321,10 +318,12 @@ impl InplaceOp2 for InPlace<'_> {
 }
 
 /// Updates one parameter; each element is computed in f64 and rounded once.
-fn sweep<T: Element>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], pass: Pass) {
-    let fit = pass.trust().map_or(1.0, |trust| fit(w, g, trust, pass));
-    match pass.update(fit) {
-        Update::Sgd { momentum, rate, decay, scale } => {
+fn sweep<T: Element>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], pass: Pass, scale: f64) {
+    let Pass { update, rate, decay, trust } = pass;
+    match update {
+        Update::Sgd { momentum } => {
+            let fit = trust.map_or(1.0, |trust| fit(w, g, trust, decay, scale));
+            let (decay, scale) = (fit * decay, fit * scale);
             let work = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(m.par_chunks_mut(CHUNK));
             work.for_each(|((w, g), m)| {
                 for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
@@ -335,7 +334,8 @@ fn sweep<T: Element>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], pass: Pass)
                 }
             });
         }
-        Update::AdamW { beta1, beta2, epsilon, keep, size, root, scale } => {
+        Update::AdamW { beta1, beta2, epsilon, unbias, root } => {
+            let (keep, size) = (1.0 - rate * decay, rate / unbias);
             let work = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK));
             work.zip(m.par_chunks_mut(CHUNK)).zip(v.par_chunks_mut(CHUNK)).for_each(|(((w, g), m), v)| {
                 for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
@@ -352,31 +352,18 @@ fn sweep<T: Element>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], pass: Pass)
 }
 
 /// What LARS multiplies a gradient with; 1 where weights or gradient are all zeros.
-fn fit<T: Element>(w: &[T], g: &[T], trust: f64, pass: Pass) -> f64 {
+fn fit<T: Element>(w: &[T], g: &[T], trust: f64, decay: f64, scale: f64) -> f64 {
     let parts: Vec<[f64; 2]> = w
         .par_chunks(CHUNK)
         .zip(g.par_chunks(CHUNK))
         .map(|(w, g)| {
             w.iter().zip(g).fold([0.0, 0.0], |[weights, gradients], (w, g)| {
-                let gradient = g.wide() * pass.scale + pass.decay * w.wide();
+                let gradient = g.wide() * scale + decay * w.wide();
                 [weights + w.wide() * w.wide(), gradients + gradient * gradient]
             })
         })
         .collect();
     let [weights, gradients] = [0, 1].map(|which| parts.iter().map(|part| part[which]).sum::<f64>());
-    fit_of(weights, gradients, trust)
-}
-
-/// The same where the parameter is; the device is waited for, as its lengths are needed here.
-fn fit_on_device(var: &Var, gradient: &Tensor, trust: f64, pass: Pass) -> Result<f64> {
-    let weight = var.as_detached_tensor();
-    let with_decay = (gradient.to_dtype(weight.dtype())?.affine(pass.scale, 0.0)? + weight.affine(pass.decay, 0.0)?)?;
-    let weights = ops::sum_of_squares(std::slice::from_ref(&weight))?;
-    Ok(fit_of(weights, ops::sum_of_squares(std::slice::from_ref(&with_decay))?, trust))
-}
-
-/// From sums of squares.
-fn fit_of(weights: f64, gradients: f64, trust: f64) -> f64 {
     if weights > 0.0 && gradients > 0.0 { trust * weights.sqrt() / gradients.sqrt() } else { 1.0 }
 }
 
@@ -403,12 +390,30 @@ impl Element for f64 {
     }
 }
 
-/// Length of all gradients together, summed in a fixed order in f64. NaN or infinite where any gradient is.
-pub fn gradient_norm<'a>(parameters: impl Iterator<Item = (&'a str, &'a Var)>, gradients: &GradStore) -> Result<f64> {
+/// The length of all gradients together, and what to multiply them with so that it is within a limit.
+pub struct Length {
+    /// `[1]` in 64 bits, on the gradients' device; NaN or infinite where any gradient is.
+    pub norm: Tensor,
+    pub scale: Scale,
+}
+
+/// Measures gradients where they are, without waiting for a device other than the CPU; `limit` as in [`clip_scale`].
+pub fn length<'a>(
+    parameters: impl Iterator<Item = (&'a str, &'a Var)>,
+    gradients: &GradStore,
+    limit: f64,
+) -> Result<Length> {
     let gradients: Vec<&Tensor> = parameters.filter_map(|(_, var)| gradients.get(var.as_tensor())).collect();
     if gradients.first().is_some_and(|gradient| !gradient.device().is_cpu()) {
-        return ops::sum_of_squares(&gradients.into_iter().cloned().collect::<Vec<_>>()).map(f64::sqrt);
+        let both = ops::length_on_device(&gradients.into_iter().cloned().collect::<Vec<_>>(), limit)?;
+        return Ok(Length { norm: both.narrow(0, 0, 1)?, scale: Scale::There(both.narrow(0, 1, 1)?) });
     }
+    let norm = length_here(&gradients)?;
+    Ok(Length { norm: Tensor::new(&[norm], &Device::Cpu)?, scale: clip_scale(norm, limit).into() })
+}
+
+/// Summed in a fixed order in f64.
+fn length_here(gradients: &[&Tensor]) -> Result<f64> {
     let mut total = 0.0;
     for gradient in gradients {
         let squares = match Numbers::read(gradient)? {
@@ -425,7 +430,7 @@ fn sum_of_squares<T: Element>(x: &[T]) -> f64 {
     parts.iter().sum()
 }
 
-/// What to multiply gradients with so that they are together at most `limit` long; 0 sets no limit.
+/// What to multiply gradients of that length together with so that they are at most `limit` long; 0 sets no limit.
 pub fn clip_scale(norm: f64, limit: f64) -> f64 {
     if limit > 0.0 && norm > limit { limit / norm } else { 1.0 }
 }
@@ -565,11 +570,13 @@ mod tests {
         let var = Var::new(&[3.0_f32, 4.0], &Device::Cpu).unwrap();
         // Half the square: the gradient is the weight itself, five long.
         let gradients = (var.sqr().unwrap() / 2.0).unwrap().sum_all().unwrap().backward().unwrap();
-        let norm = gradient_norm([("w", &var)].into_iter(), &gradients).unwrap();
+        let at = |limit| length([("w", &var)].into_iter(), &gradients, limit).unwrap();
+        let norm = host(&at(0.0).norm)[0];
         assert_close("norm", &[norm], &[5.0], 1e-6);
         assert_eq!(clip_scale(norm, 10.0), 1.0);
         assert_eq!(clip_scale(norm, 0.0), 1.0);
-        let scale = clip_scale(norm, 1.0);
+        let Length { scale, .. } = at(1.0);
+        assert_eq!(scale.here().unwrap(), clip_scale(norm, 1.0));
         Optimizer::new(Rule::Sgd { momentum: 0.0 }, 0.0, false)
             .step([("w", &var)].into_iter(), &gradients, 1.0, scale)
             .unwrap();

@@ -2,43 +2,87 @@
 
 use candle_core::{Result, Tensor, Var, bail};
 
-/// What one step does to one parameter. Each element is computed in 64 bits and rounded once.
+/// How one step moves all parameters. Each element is computed in 64 bits and rounded once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Update {
     /// `v = momentum v + scale g + decay w; w -= rate v`; one moment, v.
-    Sgd { momentum: f64, rate: f64, decay: f64, scale: f64 },
-    /// `m = beta1 m + (1 - beta1) scale g`, `v` alike of the square, `w = keep w - size m / (sqrt(v) / root + epsilon)`;
-    /// two moments, m and v. `keep` is 1 - rate decay, `size` is rate / (1 - beta1^t), `root` is sqrt(1 - beta2^t).
-    AdamW { beta1: f64, beta2: f64, epsilon: f64, keep: f64, size: f64, root: f64, scale: f64 },
+    Sgd { momentum: f64 },
+    /// `m = beta1 m + (1 - beta1) scale g`, `v` alike of the square,
+    /// `w = (1 - rate decay) w - rate / unbias m / (sqrt(v) / root + epsilon)`; two moments, m and v. `unbias` is
+    /// 1 - beta1^t, `root` is sqrt(1 - beta2^t).
+    AdamW { beta1: f64, beta2: f64, epsilon: f64, unbias: f64, root: f64 },
 }
 
-/// Changes a parameter and its moments in place on their device, without waiting for it. The moments are contiguous,
-/// shared with nobody, and of the parameter's type and size.
-pub fn update_on_device(weight: &Var, gradient: &Tensor, moments: &[Tensor], update: Update) -> Result<()> {
-    let fits = |t: &Tensor| t.elem_count() == weight.elem_count() && t.device().same_device(weight.device());
-    if !fits(gradient) || !moments.iter().all(|m| fits(m) && m.dtype() == weight.dtype() && m.is_contiguous()) {
-        bail!("a parameter of shape {:?} has moments or a gradient of another shape, type or device", weight.shape())
-    }
-    if !weight.is_contiguous() {
-        bail!("an optimizer step needs contiguous tensors")
-    }
-    #[cfg(feature = "cuda")]
-    if weight.device().is_cuda() {
-        return super::cuda::update(weight, gradient, moments, update);
-    }
-    bail!("{update:?} runs on CUDA only; the parameter lies on {:?}", weight.device().location())
+/// What a step multiplies all gradients with.
+#[derive(Clone, Debug)]
+pub enum Scale {
+    Here(f64),
+    /// `[1]` in 64 bits, on the parameters' device, which alone knows it yet.
+    There(Tensor),
 }
 
-/// The sum of the squares of many tensors together, in a fixed order and in 64 bits. On CUDA the device is asked once.
-pub fn sum_of_squares(tensors: &[Tensor]) -> Result<f64> {
+impl From<f64> for Scale {
+    fn from(scale: f64) -> Self {
+        Self::Here(scale)
+    }
+}
+
+impl Scale {
+    /// The number, for which a device may have to be waited for.
+    pub fn here(&self) -> Result<f64> {
+        match self {
+            Self::Here(scale) => Ok(*scale),
+            Self::There(scale) => Ok(super::Later::of(scale)?.wait()?[0]),
+        }
+    }
+}
+
+/// One parameter of a step.
+pub struct Moved {
+    pub weight: Tensor,
+    pub gradient: Tensor,
+    /// Contiguous, shared with nobody, and of the parameter's type and size.
+    pub moments: Vec<Tensor>,
+    pub rate: f64,
+    pub decay: f64,
+    /// What LARS trusts the step with: gradient and decay are first multiplied with so many lengths of the weights over
+    /// the length of both together. 0 where they are not.
+    pub trust: f64,
+}
+
+impl Moved {
+    pub fn new(weight: &Var, gradient: &Tensor, moments: Vec<Tensor>) -> Result<Self> {
+        let fits = |t: &Tensor| t.elem_count() == weight.elem_count() && t.device().same_device(weight.device());
+        if !fits(gradient) || !moments.iter().all(|m| fits(m) && m.dtype() == weight.dtype() && m.is_contiguous()) {
+            bail!(
+                "a parameter of shape {:?} has moments or a gradient of another shape, type or device",
+                weight.shape()
+            )
+        }
+        if !weight.is_contiguous() {
+            bail!("an optimizer step needs contiguous tensors")
+        }
+        let (weight, gradient) = (weight.as_detached_tensor(), gradient.clone());
+        Ok(Self { weight, gradient, moments, rate: 0.0, decay: 0.0, trust: 0.0 })
+    }
+}
+
+/// Changes parameters of one type and device with their moments, in place and without waiting for the device.
+pub fn update_on_device(parameters: &[Moved], update: Update, scale: &Scale) -> Result<()> {
+    let Some(first) = parameters.first() else { return Ok(()) };
     #[cfg(feature = "cuda")]
-    if tensors.first().is_some_and(|t| t.device().is_cuda()) {
-        return super::cuda::sum_of_squares(tensors);
+    if first.weight.device().is_cuda() {
+        return super::cuda::update(parameters, update, scale);
     }
-    let mut total = 0.0;
-    for tensor in tensors {
-        let values: Vec<f64> = tensor.to_dtype(candle_core::DType::F64)?.flatten_all()?.to_vec1()?;
-        total += values.iter().map(|v| v * v).sum::<f64>();
+    bail!("{update:?} by {scale:?} runs on CUDA only; the parameters lie on {:?}", first.weight.device().location())
+}
+
+/// The length of all gradients together and what makes them at most `limit` long (0 sets no limit), `[2]` in 64 bits, on
+/// the gradients' device and without waiting for it.
+pub fn length_on_device(gradients: &[Tensor], limit: f64) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if gradients.first().is_some_and(|t| t.device().is_cuda()) {
+        return super::cuda::length(gradients, limit);
     }
-    Ok(total)
+    bail!("the length of {} gradients to {limit} is found on CUDA only", gradients.len())
 }

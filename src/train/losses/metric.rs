@@ -4,7 +4,7 @@ use candle_core::{D, DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::mining::{Partners, Triplets, squared_distances};
-use super::{matrix, normalize_rows, read_matrix, relu, row_squares, rows, safe_sqrt, softplus};
+use super::{matrix, normalize_rows, relu, row_squares, rows, safe_sqrt, softplus};
 use crate::domain::PhotoDomain;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,15 +49,15 @@ impl TripletSpec {
 
     /// Distances of anchors to their positives and to their negatives.
     fn distances(&self, embeddings: &Tensor, triplets: &Triplets) -> Result<(Tensor, Tensor)> {
-        let pick = |place: usize| rows(embeddings, &triplets.place(place));
-        let (anchor, positive, negative) = (pick(0)?, pick(1)?, pick(2)?);
-        Ok((self.distance(&anchor, &positive)?, self.distance(&anchor, &negative)?))
+        let [anchor, positive, negative] = triplets.places().each_ref().map(|place| embeddings.index_select(place, 0));
+        let anchor = anchor?;
+        Ok((self.distance(&anchor, &positive?)?, self.distance(&anchor, &negative?)?))
     }
 }
 
 /// The triplet loss: the mean over the triplets; `None` where there are none.
 pub fn triplet(embeddings: &Tensor, triplets: &Triplets, spec: &TripletSpec) -> Result<Option<Tensor>> {
-    if triplets.rows.is_empty() {
+    if triplets.is_empty() {
         return Ok(None);
     }
     let (near, far) = spec.distances(embeddings, triplets)?;
@@ -74,7 +74,7 @@ pub fn hinge(anchor: &Tensor, positive: &Tensor, negative: &Tensor, margin: f64)
 /// `beta - margin`, negatives pushed to `beta + margin`, and the sum is divided by the number of terms that are not 0.
 /// `None` where there are no triplets.
 pub fn margin(embeddings: &Tensor, triplets: &Triplets, betas: &Tensor, margin: f64) -> Result<Option<Tensor>> {
-    if triplets.rows.is_empty() {
+    if triplets.is_empty() {
         return Ok(None);
     }
     let spec = TripletSpec { distance: Distance::Euclidean, hinge: Hinge::Margin(margin) };
@@ -118,7 +118,8 @@ pub fn proxy_anchor(embeddings: &Tensor, labels: &[usize], proxies: &Tensor, alp
 /// Pairs of rows that a person says are different products.
 ///
 /// Each becomes a triplet with the photo's farthest positive among `labels`; a photo without one is pushed until
-/// the two are `apart` away from each other. `None` where there are no pairs.
+/// the two are `apart` away from each other. `None` where there are no pairs. The positives are chosen on the host, which
+/// waits for the embeddings.
 pub fn explicit_negatives(
     embeddings: &Tensor,
     labels: &[usize],
@@ -142,9 +143,9 @@ pub fn explicit_negatives(
         }
     }
     let mut total = embeddings.zeros_like()?.sum_all()?;
-    let triplets = Triplets { rows: triplets, wrong: 0 };
+    let triplets = Triplets::of(&triplets, embeddings.device())?;
     if let Some(mean) = triplet(embeddings, &triplets, spec)? {
-        total = (total + (mean * triplets.rows.len() as f64)?)?;
+        total = (total + (mean * triplets.len() as f64)?)?;
     }
     if !alone.is_empty() {
         let anchors = rows(embeddings, &alone.iter().map(|p| p.0).collect::<Vec<_>>())?;
@@ -188,30 +189,25 @@ impl MultiSimilarity {
         self.of_similarities(&embeddings.matmul(&embeddings.t()?)?, partners)
     }
 
-    /// The same of similarities `[n, n]` that were made in any way.
+    /// The same of similarities `[n, n]` that were made in any way. Pairs are kept where the similarities are.
     pub fn of_similarities(&self, similarity: &Tensor, partners: Partners<'_>) -> Result<Tensor> {
         let n = partners.labels.len();
-        let s = read_matrix(similarity)?;
-        let (mut positives, mut negatives) = (vec![0.0; n * n], vec![0.0; n * n]);
-        for i in 0..n {
-            let of = |same: bool| (0..n).filter(move |&j| partners.fits(i, j, same));
-            let nearest_negative = of(false).map(|j| s[i][j]).fold(f64::NEG_INFINITY, f64::max);
-            let farthest_positive = of(true).map(|j| s[i][j]).fold(f64::INFINITY, f64::min);
-            let kept_positives: Vec<_> = of(true).filter(|&j| s[i][j] - self.margin < nearest_negative).collect();
-            let kept_negatives: Vec<_> = of(false).filter(|&j| s[i][j] + self.margin > farthest_positive).collect();
-            if !kept_positives.is_empty() && !kept_negatives.is_empty() {
-                kept_positives.into_iter().for_each(|j| positives[i * n + j] = 1.0);
-                kept_negatives.into_iter().for_each(|j| negatives[i * n + j] = 1.0);
-            }
-        }
-        // An anchor that keeps nothing adds log(1 + 0) = 0.
-        let side = |mask: Vec<f64>, scale: f64| -> Result<Tensor> {
-            let mask = matrix(mask, (n, n), similarity)?;
+        let s = similarity.detach().to_dtype(DType::F64)?;
+        let (positives, negatives) = (partners.mask(true, s.device())?, partners.mask(false, s.device())?);
+        let others = |value: f64| Tensor::full(value, s.shape(), s.device());
+        let nearest_negative = negatives.where_cond(&s, &others(f64::NEG_INFINITY)?)?.max_keepdim(1)?;
+        let farthest_positive = positives.where_cond(&s, &others(f64::INFINITY)?)?.min_keepdim(1)?;
+        let positives = (&s - self.margin)?.broadcast_lt(&nearest_negative)?.mul(&positives)?;
+        let negatives = (&s + self.margin)?.broadcast_gt(&farthest_positive)?.mul(&negatives)?;
+        // An anchor counts that keeps both. One that keeps nothing adds log(1 + 0) = 0.
+        let both = positives.max_keepdim(1)?.mul(&negatives.max_keepdim(1)?)?;
+        let side = |kept: &Tensor, scale: f64| -> Result<Tensor> {
+            let mask = kept.broadcast_mul(&both)?.to_dtype(similarity.dtype())?;
             let terms = (similarity.affine(scale, -scale * self.lambda)?.exp()? * mask)?;
             terms.sum(D::Minus1)?.affine(1.0, 1.0)?.log()?.sum_all()
         };
-        let pull = (side(positives, -self.alpha)? / self.alpha)?;
-        let push = (side(negatives, self.beta)? / self.beta)?;
+        let pull = (side(&positives, -self.alpha)? / self.alpha)?;
+        let push = (side(&negatives, self.beta)? / self.beta)?;
         (pull + push)? / n as f64
     }
 }

@@ -1,12 +1,19 @@
 //! Which positive and which negative an anchor is compared with.
+//!
+//! Who may be whose partner follows from labels and domains, and only the choice among them from distances. On the CPU
+//! both are made here; on another device the choice is made there (`elsewhere`), and nothing is waited for. Both make the
+//! same choice, but where distances differ by less than they are rounded by.
 
-use candle_core::{Result, Tensor};
+mod elsewhere;
+
+use candle_core::{Device, Result, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::read_matrix;
+use super::{index, read_matrix};
 use crate::domain::PhotoDomain;
+use crate::nn::ops::send;
 
 /// Distances below this count as this, and no negative is drawn from beyond the second (Wu et al. 2017).
 const LEAST_DISTANCE: f64 = 0.5;
@@ -51,6 +58,27 @@ impl Partners<'_> {
             && (self.labels[anchor] == self.labels[other]) == positive
             && self.domains.is_none_or(|domains| domains[anchor] != domains[other])
     }
+
+    /// 1 where [`Self::fits`], `[anchor, other]` as bytes.
+    pub fn mask(&self, positive: bool, device: &Device) -> Result<Tensor> {
+        let n = self.labels.len();
+        let fits = (0..n * n).map(|pair| f64::from(u8::from(self.fits(pair / n, pair % n, positive))));
+        send(fits.collect(), &[n, n], device)?.to_dtype(candle_core::DType::U8)
+    }
+
+    /// Who can be an anchor, with its positives and its negatives: none of the lists is empty.
+    fn candidates(&self) -> impl Iterator<Item = Candidates> {
+        let of =
+            |anchor| Candidates { anchor, positives: self.among(anchor, true), negatives: self.among(anchor, false) };
+        (0..self.labels.len()).map(of).filter(|found| !found.positives.is_empty() && !found.negatives.is_empty())
+    }
+}
+
+/// Rows of an anchor and of its partners, in their order.
+struct Candidates {
+    anchor: usize,
+    positives: Vec<usize>,
+    negatives: Vec<usize>,
 }
 
 /// The generator for the draws of one step.
@@ -63,25 +91,32 @@ pub fn draws(seed: u64, step: u64) -> ChaCha8Rng {
 }
 
 /// Row numbers of anchor, positive and negative, for every anchor that has both.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Triplets {
-    pub rows: Vec<[usize; 3]>,
-    /// Triplets whose positive is at least as far as their negative.
-    pub wrong: usize,
+    anchors: Vec<usize>,
+    /// Anchors, positives and negatives, `[t]` each, where the embeddings are.
+    places: [Tensor; 3],
+    /// `[1]` in 64 bits, there too.
+    wrong: Tensor,
 }
 
 impl Triplets {
-    /// Mines among the rows of `embeddings [n, dim]` on the host. A tie goes to the first, so that one pair carries the
+    /// Mines among the rows of `embeddings [n, dim]` where they are. A tie goes to the first, so that one pair carries the
     /// gradient.
     pub fn mine(embeddings: &Tensor, partners: Partners<'_>, mining: Mining, random: &mut ChaCha8Rng) -> Result<Self> {
+        if embeddings.device().is_cpu() {
+            Self::mine_here(embeddings, partners, mining, random)
+        } else {
+            elsewhere::mine(embeddings, partners, mining, random)
+        }
+    }
+
+    fn mine_here(embeddings: &Tensor, partners: Partners<'_>, mining: Mining, random: &mut ChaCha8Rng) -> Result<Self> {
         let distances = squared_distances(embeddings)?;
         let dim = embeddings.dim(1)?;
         let mut rows = Vec::new();
-        for (anchor, from) in distances.iter().enumerate() {
-            let (positives, negatives) = (partners.among(anchor, true), partners.among(anchor, false));
-            if positives.is_empty() || negatives.is_empty() {
-                continue;
-            }
+        for Candidates { anchor, positives, negatives } in partners.candidates() {
+            let from = &distances[anchor];
             match mining {
                 Mining::BatchHard => {
                     let farther = |best: usize, other: usize| if from[other] > from[best] { other } else { best };
@@ -93,19 +128,54 @@ impl Triplets {
                     rows.extend(positives.into_iter().map(|p| [anchor, p, semi_hard(from, p, &negatives)]));
                 }
                 Mining::DistanceWeighted => {
-                    let positive = pick(&positives, random);
-                    rows.push([anchor, positive, distance_weighted(from, &negatives, dim, random)]);
+                    let positive = pick(&positives, unit(random));
+                    rows.push([anchor, positive, distance_weighted(from, &negatives, dim, unit(random))]);
                 }
-                Mining::Random => rows.push([anchor, pick(&positives, random), pick(&negatives, random)]),
+                Mining::Random => rows.push([anchor, pick(&positives, unit(random)), pick(&negatives, unit(random))]),
             }
         }
         let wrong = rows.iter().filter(|[a, p, n]| distances[*a][*p] >= distances[*a][*n]).count();
-        Ok(Self { rows, wrong })
+        Ok(Self { wrong: Tensor::new(&[wrong as f64], embeddings.device())?, ..Self::of(&rows, embeddings.device())? })
     }
 
-    /// Anchors, positives or negatives alone.
-    pub fn place(&self, place: usize) -> Vec<usize> {
-        self.rows.iter().map(|triplet| triplet[place]).collect()
+    /// These, none of which counts as wrong, for embeddings on that device.
+    pub fn of(rows: &[[usize; 3]], device: &Device) -> Result<Self> {
+        // Nothing is selected by lists of nothing, of which a device may have no memory.
+        let device = if rows.is_empty() { &Device::Cpu } else { device };
+        let place = |place: usize| rows.iter().map(|triplet| triplet[place]).collect::<Vec<_>>();
+        let [anchors, positives, negatives] = [0, 1, 2].map(place);
+        let places = [index(&anchors, device)?, index(&positives, device)?, index(&negatives, device)?];
+        Ok(Self { anchors, places, wrong: send(vec![0.0], &[1], device)? })
+    }
+
+    pub fn len(&self) -> usize {
+        self.anchors.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+
+    /// Rows of the anchors, which are known before any distance is.
+    pub fn anchors(&self) -> &[usize] {
+        &self.anchors
+    }
+
+    /// Rows of anchors, positives and negatives, `[t]` each, to select embeddings by.
+    pub fn places(&self) -> &[Tensor; 3] {
+        &self.places
+    }
+
+    /// How many have a positive that is at least as far as the negative, `[1]` in 64 bits where the embeddings are.
+    pub fn wrong(&self) -> &Tensor {
+        &self.wrong
+    }
+
+    /// All of them here. A device other than the CPU is waited for.
+    pub fn rows(&self) -> Result<Vec<[usize; 3]>> {
+        let [_, positives, negatives] = self.places.each_ref().map(Tensor::to_vec1::<u32>);
+        let partners = positives?.into_iter().zip(negatives?);
+        Ok(self.anchors.iter().zip(partners).map(|(&a, (p, n))| [a, p as usize, n as usize]).collect())
     }
 }
 
@@ -119,8 +189,8 @@ fn semi_hard(from: &[f64], positive: usize, negatives: &[usize]) -> usize {
 }
 
 /// Draws a negative with probability in inverse proportion to how often its distance occurs among random points of the
-/// unit sphere, `d^(dim - 2) (1 - d^2 / 4)^((dim - 3) / 2)`.
-fn distance_weighted(from: &[f64], negatives: &[usize], dim: usize, random: &mut ChaCha8Rng) -> usize {
+/// unit sphere, `d^(dim - 2) (1 - d^2 / 4)^((dim - 3) / 2)`; `at` is uniform in [0, 1).
+fn distance_weighted(from: &[f64], negatives: &[usize], dim: usize, at: f64) -> usize {
     let n = dim as f64;
     let log_weight = |other: usize| {
         let distance = from[other].sqrt().max(LEAST_DISTANCE);
@@ -130,10 +200,10 @@ fn distance_weighted(from: &[f64], negatives: &[usize], dim: usize, random: &mut
     let weights: Vec<Option<f64>> = negatives.iter().map(|&other| log_weight(other)).collect();
     let peak = weights.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
     if peak == f64::NEG_INFINITY {
-        return pick(negatives, random);
+        return pick(negatives, at);
     }
     let weights: Vec<f64> = weights.into_iter().map(|w| w.map_or(0.0, |w| (w - peak).exp())).collect();
-    let mut left = unit(random) * weights.iter().sum::<f64>();
+    let mut left = at * weights.iter().sum::<f64>();
     let mut drawn = None;
     for (&other, weight) in negatives.iter().zip(weights).filter(|(_, weight)| *weight > 0.0) {
         drawn = Some(other);
@@ -145,8 +215,9 @@ fn distance_weighted(from: &[f64], negatives: &[usize], dim: usize, random: &mut
     drawn.unwrap_or(negatives[0])
 }
 
-fn pick(among: &[usize], random: &mut ChaCha8Rng) -> usize {
-    among[((unit(random) * among.len() as f64) as usize).min(among.len() - 1)]
+/// One of them; `at` is uniform in [0, 1).
+fn pick(among: &[usize], at: f64) -> usize {
+    among[((at * among.len() as f64) as usize).min(among.len() - 1)]
 }
 
 /// Uniform in [0, 1).
@@ -154,7 +225,7 @@ fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Squared distances between all rows, on the host.
+/// Squared distances between all rows, on the host, which waits for them.
 pub(super) fn squared_distances(embeddings: &Tensor) -> Result<Vec<Vec<f64>>> {
     let x = read_matrix(embeddings)?;
     Ok(x.iter().map(|a| x.iter().map(|b| a.iter().zip(b).map(|(p, q)| (p - q) * (p - q)).sum()).collect()).collect())
@@ -172,7 +243,7 @@ mod tests {
     }
 
     fn mine(x: &Tensor, labels: &[usize], mining: Mining, step: u64) -> Vec<[usize; 3]> {
-        Triplets::mine(x, Partners { labels, domains: None }, mining, &mut draws(3, step)).unwrap().rows
+        Triplets::mine(x, Partners { labels, domains: None }, mining, &mut draws(3, step)).unwrap().rows().unwrap()
     }
 
     #[test]
@@ -194,7 +265,7 @@ mod tests {
         let (labels, domains) = ([0, 0, 1, 1, 2], [Street, Shop, Street, Shop, Street]);
         let partners = Partners { labels: &labels, domains: Some(&domains) };
         for mining in [Mining::BatchHard, Mining::SemiHard, Mining::DistanceWeighted, Mining::Random] {
-            let found = Triplets::mine(&x, partners, mining, &mut draws(1, 2)).unwrap().rows;
+            let found = Triplets::mine(&x, partners, mining, &mut draws(1, 2)).unwrap().rows().unwrap();
             assert_eq!(found.len(), 4, "{mining:?}");
             for [a, p, n] in found {
                 assert!(labels[a] == labels[p] && labels[a] != labels[n] && a != p, "{mining:?}");

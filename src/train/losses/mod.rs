@@ -1,8 +1,9 @@
 //! The losses, each a differentiable scalar of candle tensors, in f32 or f64.
 //!
-//! They are written from selections made on the host and from smooth tensor operations only: candle gives every
+//! They are written from selections without a graph and from smooth tensor operations only: candle gives every
 //! tie of a `max` or `min` the whole gradient, differentiates relu to 1 at 0 and sqrt to infinity there, and its
-//! fused softmax cuts the graph. Oracle: `tests/fixtures/training.json` (PyTorch, values and gradients) and the
+//! fused softmax cuts the graph. What is selected on the host is known from labels alone; what depends on values is
+//! selected where they are, so that a step need not wait for its device. Oracle: `tests/fixtures/training.json` (PyTorch, values and gradients) and the
 //! constants of the papers' closed forms.
 
 mod classification;
@@ -30,6 +31,8 @@ pub use structural::{
 };
 
 use candle_core::{D, DType, Device, Result, Tensor};
+
+use crate::nn::ops::send;
 
 /// Rows scaled to unit length; a row of zeros stays zeros.
 pub fn normalize_rows(x: &Tensor) -> Result<Tensor> {
@@ -71,16 +74,22 @@ pub(crate) fn safe_sqrt(x: &Tensor) -> Result<Tensor> {
 
 /// A matrix on the tensor's device from values made on the host.
 pub(crate) fn matrix(values: Vec<f64>, shape: (usize, usize), like: &Tensor) -> Result<Tensor> {
-    Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
+    send(values, &[shape.0, shape.1], like.device())?.to_dtype(like.dtype())
 }
 
 /// Rows of `x` in this order, some more than once.
 pub(crate) fn rows(x: &Tensor, order: &[usize]) -> Result<Tensor> {
-    let index: Vec<u32> = order.iter().map(|&row| row as u32).collect();
-    x.index_select(&Tensor::from_vec(index, order.len(), x.device())?, 0)
+    x.index_select(&index(order, x.device())?, 0)
 }
 
-/// The values of a matrix, row by row, in f64.
+/// Numbers of rows, `[n]`, to select them by.
+pub(crate) fn index(order: &[usize], device: &Device) -> Result<Tensor> {
+    let order: Vec<f64> = order.iter().map(|&row| row as f64).collect();
+    let n = order.len();
+    send(order, &[n], device)?.to_dtype(DType::U32)
+}
+
+/// The values of a matrix, row by row, in f64. A device other than the CPU is waited for.
 pub(crate) fn read_matrix(x: &Tensor) -> Result<Vec<Vec<f64>>> {
     x.detach().to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_vec2::<f64>()
 }

@@ -49,8 +49,9 @@ impl Compared {
         Ok(Self { cells: normalize_rows(&cells.transpose(1, 2)?.contiguous()?)?, global })
     }
 
-    fn pick(&self, order: &[usize]) -> Result<Self> {
-        Ok(Self { cells: rows(&self.cells, order)?, global: rows(&self.global, order)? })
+    /// `order [t]` holds numbers of photos.
+    fn pick(&self, order: &Tensor) -> Result<Self> {
+        Ok(Self { cells: self.cells.index_select(order, 0)?, global: self.global.index_select(order, 0)? })
     }
 }
 
@@ -230,12 +231,13 @@ fn of_triplets(
     triplets: &Triplets,
     settings: &StructuralSettings,
 ) -> Result<Option<[PairScores; 2]>> {
-    if triplets.rows.is_empty() {
+    if triplets.is_empty() {
         return Ok(None);
     }
-    let anchors = photos.pick(&triplets.place(0))?;
-    let near = pair_scores(&anchors, &photos.pick(&triplets.place(1))?, settings)?;
-    Ok(Some([near, pair_scores(&anchors, &photos.pick(&triplets.place(2))?, settings)?]))
+    let [anchors, positives, negatives] = triplets.places();
+    let anchors = photos.pick(anchors)?;
+    let near = pair_scores(&anchors, &photos.pick(positives)?, settings)?;
+    Ok(Some([near, pair_scores(&anchors, &photos.pick(negatives)?, settings)?]))
 }
 
 /// Mean over the triplets of max(0, margin - s(anchor, positive) + s(anchor, negative)), where s is the mean of
@@ -269,7 +271,7 @@ fn host(x: &Tensor) -> Result<Tensor> {
 
 fn on_device(values: Vec<f64>, like: &Tensor) -> Result<Tensor> {
     let length = values.len();
-    Tensor::from_vec(values, length, &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
+    ops::send(values, &[length], like.device())?.to_dtype(like.dtype())
 }
 
 /// Positive parts scaled to sum to 1; uniform where none is positive.

@@ -112,15 +112,16 @@ fn agree(name: &str, loss: &Tensor, x: &Var, second: &dyn Fn(&Host) -> f64) {
 #[test]
 fn structural_triplet_and_margin_hold_their_plans_constant() {
     let (x, photos) = compared(&raw());
-    let triplets = Triplets { rows: vec![[0, 1, 3], [2, 3, 4], [5, 4, 1], [3, 2, 0]], wrong: 0 };
+    let rows = [[0, 1, 3], [2, 3, 4], [5, 4, 1], [3, 2, 0]];
+    let triplets = Triplets::of(&rows, &Device::Cpu).unwrap();
     let plan: Vec<[Vec<f64>; 2]> =
-        triplets.rows.iter().map(|&[a, p, n]| [plan_of(&raw(), a, p), plan_of(&raw(), a, n)]).collect();
+        rows.iter().map(|&[a, p, n]| [plan_of(&raw(), a, p), plan_of(&raw(), a, n)]).collect();
     let loss = structural_triplet(&photos, &triplets, 0.3, &PLANS).unwrap().unwrap();
     agree("triplet", &loss, &x, &|photos| {
         let term = |(&[a, p, n], [near, far]): (&[usize; 3], &[Vec<f64>; 2])| {
             (0.3 - photos.score(near, a, p) + photos.score(far, a, n)).max(0.0)
         };
-        triplets.rows.iter().zip(&plan).map(term).sum::<f64>() / 4.0
+        rows.iter().zip(&plan).map(term).sum::<f64>() / 4.0
     });
     let betas = [0.6, 0.5, 0.9, 0.7];
     let betas_tensor = Tensor::new(&betas, &Device::Cpu).unwrap();
@@ -128,7 +129,7 @@ fn structural_triplet_and_margin_hold_their_plans_constant() {
     agree("margin", &loss, &x, &|photos| {
         let terms: Vec<f64> = (0..4)
             .flat_map(|t| {
-                let [a, p, n] = triplets.rows[t];
+                let [a, p, n] = rows[t];
                 let (near, far) = (photos.distance(&plan[t][0], a, p), photos.distance(&plan[t][1], a, n));
                 [near - betas[t] + 0.2, betas[t] - far + 0.2]
             })
@@ -136,7 +137,7 @@ fn structural_triplet_and_margin_hold_their_plans_constant() {
             .collect();
         terms.iter().sum::<f64>() / terms.iter().filter(|term| **term > 0.0).count() as f64
     });
-    let none = Triplets::default();
+    let none = Triplets::of(&[], &Device::Cpu).unwrap();
     assert!(structural_triplet(&photos, &none, 0.3, &PLANS).unwrap().is_none());
     assert!(structural_margin(&photos, &none, &betas_tensor, 0.2, &PLANS).unwrap().is_none());
 }
@@ -220,7 +221,7 @@ fn photos_with_nothing_in_common_and_broken_ones_do_not_stop_the_solver() {
     let (first, second) = values.split_at_mut(CHANNELS * CELLS);
     second[..CHANNELS * CELLS].copy_from_slice(&first.iter().map(|v| -v).collect::<Vec<_>>());
     let (x, photos) = compared(&values);
-    let triplets = Triplets { rows: vec![[0, 1, 2]], wrong: 0 };
+    let triplets = Triplets::of(&[[0, 1, 2]], &Device::Cpu).unwrap();
     let loss = structural_triplet(&photos, &triplets, 0.3, &PLANS).unwrap().unwrap();
     assert!(read_scalar(&loss).unwrap().is_finite());
     assert!(host(loss.backward().unwrap().get(x.as_tensor()).unwrap()).iter().all(|g| g.is_finite()));

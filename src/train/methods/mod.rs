@@ -22,8 +22,10 @@ pub use probe::{Probe, probe};
 pub use thresholds::Thresholds;
 
 use super::config::{OutfitsSection, TrainConfig};
+use super::losses::Triplets;
 use super::objective::{Labels, Objective};
 use crate::data::{Batch, Dataset};
+use crate::nn::ops::send_ahead;
 use crate::nn::{Embedder, EmbedderOutput};
 use pretext::Pretext;
 use semi::{Anchors, Semi};
@@ -84,13 +86,14 @@ impl Method {
         match self {
             Self::Semi(semi) => {
                 // Work R's triplets are those of outfits; without them, those of products.
-                let of_products = || Anchors {
-                    global: output.global.clone(),
-                    kinds: labels.kinds.to_vec(),
-                    triplets: objective.triplets.clone(),
-                    worn: false,
+                let of_products = || -> Result<Anchors> {
+                    let triplets = match &objective.triplets {
+                        Some(triplets) => triplets.clone(),
+                        None => Triplets::of(&[], &Device::Cpu)?,
+                    };
+                    Ok(Anchors { global: output.global.clone(), kinds: labels.kinds.to_vec(), triplets, worn: false })
                 };
-                let anchors = worn.unwrap_or_else(of_products);
+                let anchors = worn.map_or_else(of_products, Ok)?;
                 semi.add(objective, embedder, &anchors, batch)
             }
             Self::Labels | Self::Pretext(_) => Ok(()),
@@ -141,10 +144,14 @@ impl Method {
     }
 }
 
-/// The photos of a batch, `[n, 3, size, size]`.
-fn images(batch: &Batch, device: &Device) -> Result<Tensor> {
+/// The photos of a batch, `[n, 3, size, size]`; on CUDA copied without waiting for the device.
+pub fn images(batch: &Batch, device: &Device) -> Result<Tensor> {
     let side = batch.size as usize;
-    Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), device)
+    let shape = [batch.len(), 3, side, side];
+    match send_ahead(&batch.images, &shape, device) {
+        Some(ahead) => ahead.arrive(),
+        None => Tensor::from_slice(&batch.images, &shape, device),
+    }
 }
 
 /// At which rate a method's variable learns.

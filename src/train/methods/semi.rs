@@ -4,6 +4,8 @@
 //! To the recipe's losses on labelled photos come a triplet that pulls a photo to its view in another shape and away from
 //! its view in other colours, and triplets between the nearest unlabelled neighbours of a labelled triplet's photos,
 //! sought anew in every batch among photos of the same kind.
+//!
+//! Pseudo-labels and neighbours are judged on the host, so a step that has them waits for its device to have seen the photos.
 
 use std::collections::BTreeMap;
 
@@ -120,15 +122,16 @@ impl Semi {
         Ok(())
     }
 
-    /// The triplets between neighbours; `None` where no triplet has three.
+    /// The triplets between neighbours; `None` where no triplet has three. Neighbours are sought on the host, which waits
+    /// for the vectors.
     fn pseudo(&self, anchors: &Anchors, unlabelled: &Tensor, kinds: &[Option<usize>]) -> Result<Option<Tensor>> {
         let (near, far) = (losses::read_matrix(&anchors.global)?, losses::read_matrix(unlabelled)?);
         let neighbours: Vec<Option<usize>> =
             near.iter().zip(&anchors.kinds).map(|(from, kind)| neighbour(from, *kind, &far, kinds)).collect();
-        let rows = anchors.triplets.rows.iter().filter_map(|&[anchor, positive, negative]| {
+        let rows = anchors.triplets.rows()?.into_iter().filter_map(|[anchor, positive, negative]| {
             Some([neighbours[anchor]?, neighbours[positive]?, neighbours[negative]?])
         });
-        let triplets = Triplets { rows: rows.collect(), wrong: 0 };
+        let triplets = Triplets::of(&rows.collect::<Vec<_>>(), unlabelled.device())?;
         let spec = TripletSpec { distance: Distance::Euclidean, hinge: Hinge::Margin(self.section.margin) };
         losses::triplet(unlabelled, &triplets, &spec)
     }

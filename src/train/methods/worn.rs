@@ -27,7 +27,7 @@ pub fn add(
     let x = images(&worn.photos, embedder.params.device())?;
     let seen = embedder.forward_as(&x, Mode::Train, Some(&kinds))?.global;
     let global = embedder.worn(&seen, of)?.unwrap_or(seen);
-    let triplets = Triplets { rows: worn.triplets.clone(), wrong: 0 };
+    let triplets = Triplets::of(&worn.triplets, global.device())?;
     let spec = TripletSpec { distance: Distance::Euclidean, hinge: Hinge::Margin(section.margin) };
     let loss = losses::triplet(&global, &triplets, &spec)?;
     objective.take(LossPart::Outfits, section.weight, loss)?;

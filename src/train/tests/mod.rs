@@ -1,6 +1,7 @@
 //! The loop on a wardrobe of a few painted squares, and one step against PyTorch's.
 
 mod backprop;
+mod behind;
 mod corrections;
 mod methods;
 mod networks;

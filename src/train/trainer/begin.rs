@@ -9,6 +9,7 @@ use candle_core::{DType, Device};
 use super::batches::loader;
 use super::{RunInfo, Start, Trainer};
 use crate::data::Dataset;
+use crate::nn::device::steps_behind;
 use crate::nn::{Embedder, Params};
 use crate::train::TrainError;
 use crate::train::config::{MapPrecision, TrainConfig};
@@ -122,6 +123,7 @@ impl Trainer {
         let loaders = sizes.into_iter().map(|size| (size, loader(&config, &dataset, size))).collect();
         Ok(Self {
             how: config.optimizer.backprop(),
+            behind: steps_behind(device),
             config,
             dataset,
             run: run.to_owned(),

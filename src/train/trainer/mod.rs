@@ -3,13 +3,15 @@
 //! A run depends on its recipe and its photos alone. Sampling, views and recolouring are keyed by (seed, epoch, step),
 //! optimizers and averages are saved, and sums over threads have a fixed order, so that a run that was stopped and
 //! resumed ends with the same bits as one that was not. While a step computes, the next batch is made on the idle
-//! cores. The loop runs on the caller's thread, which needs a deep stack (64 MB): candle walks the graph by recursion.
+//! cores; a device other than the CPU is asked for the next step before the numbers of the last one are read. The loop
+//! runs on the caller's thread, which needs a deep stack (64 MB): candle walks the graph by recursion.
 
 mod batches;
 mod begin;
 mod keep;
 mod pace;
 mod run;
+mod settle;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +86,8 @@ pub struct Trainer {
     photos_dir: Option<PathBuf>,
     /// As the recipe says, or in more parts since memory gave out.
     how: Backprop,
+    /// Steps that are asked of the device before the numbers of one are read.
+    pub(super) behind: usize,
     /// Photos at once beyond which a test says that memory gives out.
     #[cfg(test)]
     pub(super) room: usize,

@@ -1,12 +1,12 @@
 //! Epochs and steps, and what is said about them.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Trainer;
 use super::pace::Pace;
+use super::settle::Begun;
 use crate::domain::StopFlag;
 use crate::nn::device;
 use crate::train::TrainError;
@@ -130,40 +130,36 @@ impl Trainer {
         let batches = self.dealer.epoch(epoch as u64);
         let first = self.state.position.batch;
         let mut next = batches.get(first).map(|items| self.prepare(size, items, epoch, first));
+        let mut begun = VecDeque::new();
+        pace.begin();
         while let Some(mut ready) = next.take() {
             if stop.is_stopped() {
+                self.settle(&mut begun, 0, (pace, batches.len()), tell)?;
                 return Ok(false);
             }
-            let begun = Instant::now();
             let place = self.state.position.batch;
             let following = batches.get(place + 1);
             let (result, prepared) = self.step_beside(&mut ready, size, following, epoch, place + 1);
-            let result = result?;
+            let found = match result {
+                Ok(found) => found,
+                Err(error) => {
+                    // It may be what came of a step that was not finite, which then is what is wrong.
+                    self.settle(&mut begun, 0, (pace, batches.len()), tell)?;
+                    return Err(error);
+                }
+            };
             next = prepared;
             self.state.position.batch += 1;
             self.state.position.step += 1;
-            match result {
-                Some(result) => {
-                    if let Some(parts) = result.cut {
-                        tell(TrainEvent::Note { text: self.said_of_parts(parts) });
-                    }
-                    self.state.epoch_sum.add(&result.loss);
-                    let seconds = begun.elapsed().as_secs_f64();
-                    tell(self.step_event(&result, ready.batch.len(), size, seconds, batches.len(), pace));
-                    if let Some(seen) = result.seen {
-                        tell(TrainEvent::Health(seen.health));
-                        tell(TrainEvent::Glance(Arc::new(seen.glance)));
-                    }
-                }
-                None => tell(TrainEvent::Note {
-                    text: format!("step {} was left out: its photos cannot be read", self.state.position.step),
-                }),
-            }
+            let (step, batch, items) = (self.state.position.step, self.state.position.batch, ready.batch.items);
+            begun.push_back(Begun { step, batch, items, size, found });
+            self.settle(&mut begun, self.behind, (pace, batches.len()), tell)?;
         }
+        self.settle(&mut begun, 0, (pace, batches.len()), tell)?;
         Ok(true)
     }
 
-    fn said_of_parts(&self, parts: usize) -> String {
+    pub(super) fn said_of_parts(&self, parts: usize) -> String {
         let norms = if self.config.optimizer.freeze_norms { "" } else { ", where norms see a part at a time" };
         format!(
             "the device's memory does not hold a whole batch, so each passes in {parts} parts from now on{norms}; \

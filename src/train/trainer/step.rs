@@ -1,4 +1,6 @@
-//! One step: forward, backward, update, while the next batch is made on the idle cores.
+//! One step: forward, backward, update, while the next batch is made on the idle cores. A device other than the CPU is
+//! asked for all of it and waited for by none: what the step found out is read later (`settle`). Only looking at a step,
+//! pseudo-labels and neighbours among unlabelled photos wait.
 
 use std::time::Instant;
 
@@ -17,17 +19,15 @@ use crate::train::backprop::{self, Backprop, Statistics};
 use crate::train::config::TrainConfig;
 use crate::train::criterion::Criterion;
 use crate::train::ema::Ema;
-use crate::train::event::LossParts;
-use crate::train::methods::{Method, Moment, Pace, make_batch};
-use crate::train::objective::{Labels, Objective};
+use crate::train::methods::{Method, Moment, Pace, images, make_batch};
+use crate::train::objective::{Labels, Numbers, Objective};
 use crate::train::observe::{self, Look, Observation};
-use crate::train::optimizer::{Optimizer, clip_scale, gradient_norm};
+use crate::train::optimizer::{self, Length, Optimizer};
 use crate::train::schedule::Curve;
 
-/// What a step found out.
+/// What a step found out, or its device is about to.
 pub(super) struct StepResult {
-    pub(super) loss: LossParts,
-    pub(super) gradient_norm: f64,
+    pub(super) numbers: Numbers,
     pub(super) rate: f64,
     pub(super) seen: Option<Observation>,
     pub(super) loading: Loading,
@@ -64,6 +64,7 @@ impl Trainer {
         // A pretext task has views of its own, which it copies as it goes.
         let sends = !matches!(method, Method::Pretext(_));
         let (device, how, step) = (&self.device, &mut self.how, self.state.position.step);
+        let reads_at_once = self.behind == 0;
         #[cfg(test)]
         let room = self.room;
         let looks = self.watch.as_ref().is_some_and(|watch| watch.is_due(step, self.looked));
@@ -94,6 +95,7 @@ impl Trainer {
                 config: &config,
                 device,
                 how,
+                reads_at_once,
                 #[cfg(test)]
                 room,
             };
@@ -110,24 +112,22 @@ impl Trainer {
         let result = match result {
             Ok(StepOutcome::Done(result)) => Ok(Some(StepResult { loading, ..*result })),
             Ok(StepOutcome::Skipped) => Ok(None),
-            Ok(StepOutcome::NotFinite) => Err(self.not_finite(batch)),
-            Err(TrainError::Compute(error)) => Err(match trouble(&error) {
-                Some(Trouble::OutOfMemory) => {
-                    TrainError::OutOfMemory { photos: self.how.largest(batch.len()), size: batch.size }
-                }
-                Some(Trouble::Lost) => self.lost(),
-                None => TrainError::Compute(error),
-            }),
+            Ok(StepOutcome::NotFinite) => Err(self.not_finite(step + 1, &batch.items)),
+            Err(TrainError::Compute(error)) => Err(self.explained(error, step + 1, batch.len(), batch.size)),
             Err(error) => Err(error),
         };
         (result, prepared)
     }
 
-    fn lost(&self) -> TrainError {
-        TrainError::DeviceLost {
-            step: self.state.position.step + 1,
-            good_step: self.saved_step.unwrap_or_default(),
-            last: self.run.join("last"),
+    /// An error of the device in the step of that number, counted from 1, and its batch.
+    pub(super) fn explained(&self, error: candle_core::Error, step: usize, photos: usize, size: u32) -> TrainError {
+        match trouble(&error) {
+            Some(Trouble::OutOfMemory) => TrainError::OutOfMemory { photos: self.how.largest(photos), size },
+            Some(Trouble::Lost) => {
+                let good_step = self.saved_step.unwrap_or_default();
+                TrainError::DeviceLost { step, good_step, last: self.run.join("last") }
+            }
+            None => TrainError::Compute(error),
         }
     }
 
@@ -137,11 +137,12 @@ impl Trainer {
         share * self.schedule.rate(self.state.position.step)
     }
 
-    fn not_finite(&self, batch: &Batch) -> TrainError {
+    /// Of the step of that number, counted from 1, with those photos.
+    pub(super) fn not_finite(&self, step: usize, items: &[usize]) -> TrainError {
         TrainError::NotFinite {
-            step: self.state.position.step + 1,
+            step,
             good_step: self.saved_step.unwrap_or_default(),
-            photos: batch.items.iter().map(|&item| self.dataset.items[item].photo.to_string()).collect(),
+            photos: items.iter().map(|&item| self.dataset.items[item].photo.to_string()).collect(),
             last: self.run.join("last"),
         }
     }
@@ -164,6 +165,8 @@ struct Work<'a> {
     config: &'a TrainConfig,
     device: &'a Device,
     how: &'a mut Backprop,
+    /// Whether numbers are there before anything moves, and nothing does if they are not finite.
+    reads_at_once: bool,
     #[cfg(test)]
     room: usize,
 }
@@ -193,16 +196,16 @@ impl Work<'_> {
             Some(found) => found,
             None => self.labelled_as_fits(batch, ahead, looking.is_some())?,
         };
-        let loss = objective.read()?;
         let own = self.method.trainable();
-        let norm = gradient_norm(self.embedder.params.trainable().chain(own.iter().copied()), &gradients)?;
-        if !loss.total.is_finite() || !norm.is_finite() {
+        let all = self.embedder.params.trainable().chain(own.iter().copied());
+        let Length { norm, scale } = optimizer::length(all, &gradients, self.config.optimizer.clip_norm)?;
+        let numbers = objective.numbers(&norm)?;
+        if self.reads_at_once && !numbers.read()?.is_finite() {
             return Ok(StepOutcome::NotFinite);
         }
         if let Some((_, look)) = &mut looked {
             look.before_update(self.embedder.params.trainable().chain(own.iter().copied()), &gradients)?;
         }
-        let scale = clip_scale(norm, self.config.optimizer.clip_norm);
         let own = own.into_iter().filter_map(|(name, var)| match self.method.pace(name, moment) {
             Pace::Scheduled => Some((name, var, rate)),
             Pace::Constant => Some((name, var, self.config.optimizer.rate)),
@@ -227,7 +230,7 @@ impl Work<'_> {
             None => None,
         };
         let (loading, cut) = (Loading::default(), (self.how.parts > parts).then_some(self.how.parts));
-        Ok(StepOutcome::Done(Box::new(StepResult { loss, gradient_norm: norm, rate, seen, loading, cut })))
+        Ok(StepOutcome::Done(Box::new(StepResult { numbers, rate, seen, loading, cut })))
     }
 
     /// [`Self::labelled`], and where the device's memory gives out, once more in twice as many parts, which later steps
@@ -272,10 +275,10 @@ impl Work<'_> {
 
     /// The recipe's losses, and what unlabelled photos add.
     fn labelled(&mut self, batch: &Batch, ahead: Option<Ahead>, looks: bool) -> Result<Found, TrainError> {
-        let (side, step) = (batch.size as usize, self.optimizer.steps());
+        let step = self.optimizer.steps();
         let x = match ahead {
             Some(ahead) => ahead.arrive()?,
-            None => Tensor::from_slice(&batch.images, (batch.len(), 3, side, side), self.device)?,
+            None => images(batch, self.device)?,
         };
         let kinds: Vec<Option<usize>> = batch.kinds.iter().copied().map(Some).collect();
         self.embedder.at_step(step);

@@ -1,7 +1,7 @@
 //! Rectified linear units on CUDA, and bilinear resizing as two products.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::gpu::{self, Gpu};
 use super::plan::{self, Address};
@@ -93,20 +93,4 @@ impl CustomOp2 for Rectify {
         let g = Self::gradient(y, dy)?;
         Ok((Some(g.clone()), Some(g)))
     }
-}
-
-/// Sums of squares of many tensors together, in a fixed order and in 64 bits, with one transfer from the device.
-pub fn sum_of_squares(tensors: &[Tensor]) -> Result<f64> {
-    let mut parts = Vec::with_capacity(tensors.len());
-    for x in tensors.iter().filter(|x| x.elem_count() > 0) {
-        let (device, x) = (gpu::device(x)?, x.contiguous()?);
-        let partial = gpu::empty(device, plan::square_parts(x.elem_count()), DType::F64)?;
-        let on = Gpu::new(device, gpu::number("sum of squares", x.dtype())?);
-        plan::squares(&on, x.elem_count(), gpu::address(&x)?, gpu::address(&partial)?)?;
-        parts.push(partial);
-    }
-    if parts.is_empty() {
-        return Ok(0.0);
-    }
-    Ok(Tensor::cat(&parts, 0)?.to_vec1::<f64>()?.into_iter().sum())
 }

@@ -15,9 +15,13 @@ mod elem;
 mod gpu;
 #[cfg(feature = "cuda")]
 mod norm;
+#[cfg(feature = "cuda")]
+mod pinned;
 mod plan;
 #[cfg(feature = "cuda")]
 mod pool;
+#[cfg(feature = "cuda")]
+mod small;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;
@@ -33,15 +37,17 @@ pub use conv::{conv2d, conv2d_fused};
 #[cfg(all(feature = "cuda", test))]
 pub use cudnn::allow_tf32;
 #[cfg(feature = "cuda")]
-pub use elem::{add_relu, relu, resize, scale_channels, sum_of_squares};
+pub use elem::{add_relu, relu, resize, scale_channels};
 #[cfg(feature = "cuda")]
 pub use norm::{eval as batch_norm_eval, train as batch_norm_train};
 #[cfg(feature = "cuda")]
 pub use pool::{adaptive_avg_pool2d, avg_pool2d, max_pool2d};
 #[cfg(feature = "cuda")]
+pub use small::{Later, send_numbers};
+#[cfg(feature = "cuda")]
 pub use transport::plans;
 #[cfg(feature = "cuda")]
-pub use update::update;
+pub use update::{length, update};
 
 /// candle asks an operation of this folder for the CPU only by a mistake of ours.
 #[cfg(feature = "cuda")]

@@ -175,20 +175,15 @@ arguments! {
     }
     Elem: ChannelSums { x: Address, partial: Address, channels: i64, pixels: i64, values: i64, parts: i64, length: i64 }
     Elem: ChannelJoin { partial: Address, sums: Address, channels: i64, parts: i64 }
-    Update: Sgd {
-        weight: Address, gradient: Address, velocity: Address,
-        total: i64, momentum: f64, rate: f64, decay: f64, scale: f64,
-    }
-    Update: AdamW {
-        weight: Address, gradient: Address, first: Address, second: Address,
-        total: i64, beta1: f64, beta2: f64, epsilon: f64, keep: f64, size: f64, root: f64, scale: f64,
-    }
-    Update: Squares { x: Address, partial: Address, total: i64, length: i64 }
     Transport: Sinkhorn {
         cost: Address, a: Address, b: Address, plan: Address, taken: Address,
         rows: i64, columns: i64, most: i64, held: i64, epsilon: f64, tolerance: f64,
     }
 }
+
+// After the macro, which it uses.
+mod update;
+pub use update::*;
 
 /// Blocks with a thread for each of `count` values.
 fn blocks(count: usize) -> usize {
@@ -435,26 +430,6 @@ pub fn epilogue<L: Launch>(
     let (channels, pixels, total) = (int(sizes.channels), int(sizes.pixels), int(sizes.total()));
     let epilogue = Epilogue { y, bias, residual, channels, pixels, total, relu: i64::from(relu) };
     on.launch("epilogue", blocks(sizes.total()), epilogue)
-}
-
-pub fn sgd<L: Launch>(on: &L, arguments: Sgd) -> Result<(), L::Error> {
-    on.launch("sgd", blocks(arguments.total.unsigned_abs() as usize), arguments)
-}
-
-pub fn adamw<L: Launch>(on: &L, arguments: AdamW) -> Result<(), L::Error> {
-    on.launch("adamw", blocks(arguments.total.unsigned_abs() as usize), arguments)
-}
-
-/// Sums of squares in 64 bits, one to each piece of `SQUARES` values.
-pub fn squares<L: Launch>(on: &L, total: usize, x: Address, partial: Address) -> Result<(), L::Error> {
-    on.launch("squares", square_parts(total), Squares { x, partial, total: int(total), length: int(SQUARES) })
-}
-
-const SQUARES: usize = 1 << 14;
-
-/// Places of `partial` in [`squares`].
-pub fn square_parts(total: usize) -> usize {
-    total.div_ceil(SQUARES)
 }
 
 /// `[pairs, rows, columns]`: costs between the cells of pairs of photos.

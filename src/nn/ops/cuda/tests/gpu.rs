@@ -5,11 +5,12 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::super::allow_tf32;
 use crate::nn::ops::tests::bits;
-use crate::nn::ops::{self, ConvSpec, Transport, Update};
+use crate::nn::ops::{self, ConvSpec, Later, Moved, Scale, Transport, Update};
 use crate::nn::tests::gradients;
 use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig};
 use crate::ot::{self, SinkhornOptions};
-use crate::train::losses::{self, Compared, StructuralSettings, Triplets};
+use crate::train::losses::{self, Compared, Mining, Partners, StructuralSettings, Triplets};
+use crate::train::optimizer::{self, Length, Optimizer, Rule};
 
 fn gpu() -> Device {
     allow_tf32(false);
@@ -203,28 +204,120 @@ fn gpu_same_input_gives_the_same_bits() {
 #[ignore = "needs a GPU"]
 fn gpu_optimizer_steps_are_the_definition() {
     let device = gpu();
-    let there = |t: Tensor| t.to_device(&device).unwrap();
-    let (w, g) = (noise(1, &[33, 7]), noise(2, &[33, 7]));
-    let weight = Var::from_tensor(&there(w.clone())).unwrap();
-    let moments = [there(noise(3, &[231])), there(noise(4, &[231]).abs().unwrap())];
-    let (m0, v0) = (host(&moments[0]), host(&moments[1]));
-    let (beta1, beta2, epsilon, keep, size, root, scale) = (0.9, 0.99, 1e-8, 0.999, 0.02, 0.3, 0.5);
-    let update = Update::AdamW { beta1, beta2, epsilon, keep, size, root, scale };
-    ops::update_on_device(&weight, &there(g.clone()), &moments, update).unwrap();
-    let wanted: Vec<f64> = host(&w)
+    let there = |t: &Tensor| t.to_device(&device).unwrap();
+    let (beta1, beta2, epsilon, unbias, root, limit) = (0.9, 0.99, 1e-8, 0.1, 0.3, 5.0);
+    // Two parameters of odd sizes, at rates of their own.
+    let each = [(1, [33, 7], 0.02, 0.1), (5, [401, 13], 0.01, 0.0)].map(|(seed, shape, rate, decay)| {
+        let flat = shape[0] * shape[1];
+        let [w, g] = [seed, seed + 1].map(|seed| noise(seed, &shape));
+        (w, g, noise(seed + 2, &[flat]), noise(seed + 3, &[flat]).abs().unwrap(), rate, decay)
+    });
+    let weights: Vec<Var> = each.iter().map(|(w, ..)| Var::from_tensor(&there(w)).unwrap()).collect();
+    let gradients: Vec<Tensor> = each.iter().map(|(_, g, ..)| there(g)).collect();
+    let length = ops::length_on_device(&gradients, limit).unwrap();
+    let parameters: Vec<Moved> = each
         .iter()
-        .zip(host(&g))
-        .zip(m0.iter().zip(&v0))
-        .map(|((w, g), (m, v))| {
-            let g = g * scale;
-            let (m, v) = (beta1 * m + (1.0 - beta1) * g, beta2 * v + (1.0 - beta2) * g * g);
-            w * keep - size * m / (v.sqrt() / root + epsilon)
+        .zip(weights.iter().zip(&gradients))
+        .map(|((_, _, m, v, rate, decay), (weight, gradient))| {
+            let moved = Moved::new(weight, gradient, vec![there(m), there(v)]).unwrap();
+            Moved { rate: *rate, decay: *decay, ..moved }
         })
         .collect();
-    close("weights", &host(&weight), &wanted, 1e-14);
-    let together = ops::sum_of_squares(&[there(w.clone()), there(g.clone())]).unwrap();
-    let alone = ops::sum_of_squares(&[w, g]).unwrap();
-    assert!((together / alone - 1.0).abs() < 1e-12, "{together} is not {alone}");
+    let update = Update::AdamW { beta1, beta2, epsilon, unbias, root };
+    let scale = Scale::There(length.narrow(0, 1, 1).unwrap());
+    ops::update_on_device(&parameters, update, &scale).unwrap();
+    let squares: f64 = gradients.iter().flat_map(host).map(|g| g * g).sum();
+    close("length and scale", &host(&length), &[squares.sqrt(), limit / squares.sqrt()], 1e-12);
+    for ((w, g, m, v, rate, decay), weight) in each.iter().zip(&weights) {
+        let moments: Vec<(f64, f64)> = host(m).into_iter().zip(host(v)).collect();
+        let step = |((w, g), (m, v)): ((f64, f64), (f64, f64))| {
+            let g = g * limit / squares.sqrt();
+            let (m, v) = (beta1 * m + (1.0 - beta1) * g, beta2 * v + (1.0 - beta2) * g * g);
+            w * (1.0 - rate * decay) - rate / unbias * m / (v.sqrt() / root + epsilon)
+        };
+        let wanted: Vec<f64> = host(w).into_iter().zip(host(g)).zip(moments).map(step).collect();
+        close("weights", &host(weight), &wanted, 1e-12);
+    }
+}
+
+/// Oracle: the CPU's own steps. One parameter has no gradient, and one is a bias.
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_optimizers_move_parameters_as_the_cpus() {
+    let shapes: [&[usize]; 4] = [&[33, 7], &[129], &[5, 5], &[3, 8, 3, 3]];
+    let names = ["a", "b", "c", "d"];
+    let lars = Rule::Lars { momentum: 0.9, trust: 0.02 };
+    for rule in [Rule::Sgd { momentum: 0.9 }, Rule::AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }, lars] {
+        let run = |device: &Device| -> Vec<Vec<f64>> {
+            let there = |t: Tensor| t.to_dtype(DType::F32).unwrap().to_device(device).unwrap();
+            let vars: Vec<Var> =
+                (1..).zip(shapes).map(|(seed, shape)| Var::from_tensor(&there(noise(seed, shape))).unwrap()).collect();
+            let parameters = || names.into_iter().zip(&vars);
+            let mut optimizer = Optimizer::new(rule, 0.1, false);
+            for step in 0..4 {
+                let reached = parameters().filter(|(name, _)| *name != "c");
+                let losses = reached.zip(10..).map(|((_, var), seed)| {
+                    let slope = there(noise(seed + 7 * step, var.dims()));
+                    ((var.as_tensor() * slope).unwrap().sum_all().unwrap() + var.sqr().unwrap().sum_all().unwrap())
+                        .unwrap()
+                });
+                let loss = losses.reduce(|sum, loss| (sum + loss).unwrap()).unwrap();
+                let gradients = loss.backward().unwrap();
+                let Length { norm, scale } = optimizer::length(parameters(), &gradients, 3.0).unwrap();
+                assert!(host(&norm)[0] > 3.0, "nothing was shortened");
+                optimizer
+                    .step_each(parameters().zip([0.1, 0.2, 0.3, 0.4]).map(|((n, v), r)| (n, v, r)), &gradients, scale)
+                    .unwrap();
+                if step == 1 {
+                    // As a resumed run does.
+                    let state = optimizer.state().unwrap();
+                    optimizer = Optimizer::new(rule, 0.1, false);
+                    optimizer.restore(2, &state).unwrap();
+                }
+            }
+            vars.iter().map(|var| host(var)).collect()
+        };
+        for (got, wanted) in run(&gpu()).iter().zip(&run(&Device::Cpu)) {
+            close(&format!("{rule:?}"), got, wanted, 1e-6);
+        }
+    }
+}
+
+/// Oracle: the values themselves, read while the device is kept busy with others.
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_numbers_that_are_read_later_are_those_of_their_time() {
+    let device = gpu();
+    let busy = noise(1, &[2048, 2048]).to_dtype(DType::F32).unwrap().to_device(&device).unwrap();
+    let mut begun = Vec::new();
+    for round in 0..200_u32 {
+        busy.matmul(&busy).unwrap();
+        let values: Vec<f64> = (0..5 + round % 3).map(|k| f64::from(k) + 0.1 * f64::from(round)).collect();
+        let there = ops::send(values.clone(), &[values.len()], &device).unwrap();
+        begun.push((Later::of(&there).unwrap(), values));
+        there.zero_set().unwrap();
+        if round % 2 == 1 {
+            // Whatever became of the memory of the first.
+            let (later, values) = begun.remove(0);
+            assert_eq!(later.wait().unwrap(), values, "round {round}");
+        }
+    }
+}
+
+/// Oracle: mining on the host.
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_mining_is_the_hosts() {
+    let device = gpu();
+    let labels: Vec<usize> = (0..40).map(|i| i / 3).collect();
+    let partners = Partners { labels: &labels, domains: None };
+    let x = losses::normalize_rows(&noise(9, &[40, 24])).unwrap();
+    for mining in [Mining::BatchHard, Mining::SemiHard, Mining::DistanceWeighted, Mining::Random] {
+        let of = |x: &Tensor| Triplets::mine(x, partners, mining, &mut losses::draws(1, 2)).unwrap();
+        let (here, there) = (of(&x), of(&x.to_device(&device).unwrap()));
+        assert_eq!(there.rows().unwrap(), here.rows().unwrap(), "{mining:?}");
+        assert_eq!(host(there.wrong()), host(here.wrong()), "{mining:?}");
+    }
 }
 
 /// Oracle: the same step with all maps in f32.
@@ -286,10 +379,11 @@ fn gpu_transport_plans_are_the_reference_solvers() {
 #[ignore = "needs a GPU"]
 fn gpu_structural_losses_and_their_gradients_are_the_cpus() {
     let settings = StructuralSettings { epsilon: 0.05, iterations: 60 };
-    let triplets = Triplets { rows: vec![[0, 1, 3], [2, 3, 4], [5, 4, 1]], wrong: 0 };
+    let triplets = |device: &Device| Triplets::of(&[[0, 1, 3], [2, 3, 4], [5, 4, 1]], device);
     let of = |t: &[Tensor], which: usize| -> Result<Tensor> {
         let photos = Compared::new(&t[0], Some(&t[1]))?;
         let betas = noise(7, &[3]).to_dtype(t[0].dtype())?.to_device(t[0].device())?;
+        let triplets = triplets(t[0].device())?;
         match which {
             0 => losses::structural_triplet(&photos, &triplets, 0.3, &settings),
             1 => losses::structural_margin(&photos, &triplets, &betas, 0.2, &settings),

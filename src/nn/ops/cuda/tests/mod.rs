@@ -6,3 +6,4 @@ mod emulator;
 #[cfg(feature = "cuda")]
 mod gpu;
 mod transport;
+mod update;
