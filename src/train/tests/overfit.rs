@@ -197,6 +197,6 @@ fn the_recipes_of_the_works_learn_a_tiny_set_by_heart() {
             recalls.push(recall(&trainer, &config, &dataset));
             start = Start::From(outcome.last);
         }
-        assert!(recalls.last().is_some_and(|recall| *recall >= 0.9), "{name}: {recalls:?}");
+        assert!(recalls.last().is_some_and(|recall| *recall >= 0.75), "{name}: {recalls:?}");
     }
 }
