@@ -11,7 +11,7 @@ use candle_core::{Device, Result, Tensor, bail};
 use self::planned::Planned;
 use super::batch_norm::EPSILON;
 use super::ops::blocked::StepTime;
-use super::ops::{self, ConvSpec};
+use super::ops::{ConvSpec, Map};
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
 use crate::domain::Arithmetic;
 
@@ -71,8 +71,8 @@ impl FoldedConv {
         })
     }
 
-    fn forward(&self, x: &Tensor, relu: bool, residual: Option<&Tensor>) -> Result<Tensor> {
-        ops::conv2d_fused(x, &self.weight, self.bias.as_ref(), self.spec, relu, residual)
+    fn forward(&self, x: &Map, relu: bool, residual: Option<&Map>) -> Result<Map> {
+        x.conv2d_fused(&self.weight, self.bias.as_ref(), self.spec, relu, residual)
     }
 }
 
@@ -97,8 +97,8 @@ impl ScaleShift {
         })
     }
 
-    fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
-        ops::relu(&ops::batch_norm_eval(x, &self.scale, &self.shift, &self.zeros, &self.ones, 0.0)?)
+    fn forward_relu(&self, x: &Map) -> Result<Map> {
+        x.batch_norm_eval([&self.scale, &self.shift, &self.zeros, &self.ones], 0.0)?.relu()
     }
 }
 
@@ -143,7 +143,7 @@ impl FoldedBlock {
         })
     }
 
-    fn forward(&self, x: Tensor) -> Result<Tensor> {
+    fn forward(&self, x: Map) -> Result<Map> {
         match self {
             Self::Residual { convs, gate, shortcut } => {
                 let residual = match shortcut {
@@ -156,8 +156,7 @@ impl FoldedBlock {
                     y = match gate {
                         Some(gate) if last => {
                             let [w1, b1, w2, b2] = &gate.layers;
-                            let y = ops::squeeze_excite(&conv.forward(&y, false, None)?, [w1, b1, w2, b2])?;
-                            ops::add_relu(&y, &residual)?
+                            conv.forward(&y, false, None)?.squeeze_excite([w1, b1, w2, b2])?.add_relu(&residual)?
                         }
                         _ => conv.forward(&y, true, last.then_some(&residual))?,
                     };
@@ -166,10 +165,10 @@ impl FoldedBlock {
             }
             Self::Dense { norm, reduce, grow } => {
                 let y = reduce.forward(&norm.forward_relu(&x)?, true, None)?;
-                Tensor::cat(&[&x, &grow.forward(&y, false, None)?], 1)
+                x.cat(&grow.forward(&y, false, None)?)
             }
             Self::Activation(norm) => norm.forward_relu(&x),
-            Self::Shrink { conv, halve: true } => conv.forward(&ops::avg_pool2d(&x, 2, 2, 0)?, false, None),
+            Self::Shrink { conv, halve: true } => conv.forward(&x.avg_pool2d(2, 2, 0)?, false, None),
             Self::Shrink { conv, halve: false } => conv.forward(&x, false, None),
         }
     }
@@ -184,9 +183,9 @@ struct Layers {
 }
 
 impl Layers {
-    fn features_after(&self, x: &Tensor, stages: usize) -> Result<Tensor> {
+    fn features_after(&self, x: &Map, stages: usize) -> Result<Tensor> {
         let stem = self.pool.forward(&self.stem.forward(x, true, None)?)?;
-        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(y))
+        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(y))?.leave()
     }
 }
 
@@ -233,7 +232,7 @@ impl FoldedBackbone {
     /// The map after the first `stages` stages.
     pub fn features_after(&self, x: &Tensor, stages: usize) -> Result<Tensor> {
         match &self.way {
-            Way::Layers(layers) => layers.features_after(x, stages),
+            Way::Layers(layers) => layers.features_after(&Map::enter(x)?, stages),
             Way::Planned(planned) => planned.features_after(x, stages),
         }
     }

@@ -33,11 +33,11 @@ pub use conv::{conv2d, conv2d_fused};
 #[cfg(all(feature = "cuda", test))]
 pub use cudnn::allow_tf32;
 #[cfg(feature = "cuda")]
-pub use elem::{add_relu, relu, resize, scale_channels, sum_of_squares};
+pub use elem::{add_relu, relu, resize, scale_channels, sum_of_squares, turned};
 #[cfg(feature = "cuda")]
 pub use norm::{eval as batch_norm_eval, train as batch_norm_train};
 #[cfg(feature = "cuda")]
-pub use pool::{adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+pub use pool::{avg_pool2d, max_pool2d};
 #[cfg(feature = "cuda")]
 pub use transport::plans;
 #[cfg(feature = "cuda")]

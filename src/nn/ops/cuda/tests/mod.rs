@@ -5,4 +5,5 @@ mod emulated;
 mod emulator;
 #[cfg(feature = "cuda")]
 mod gpu;
+mod orders;
 mod transport;
