@@ -181,16 +181,15 @@ impl Backbone {
         1 + self.stages.len()
     }
 
-    /// One piece, on what the piece before it gave; the first one takes images.
+    /// One piece, on what the piece before it gave; the first one takes images. Between pieces maps stay as they lie.
     pub fn piece(&self, piece: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.taped(piece, &self.enter(x)?, mode)?.leave()
+        let x = if piece == 0 { self.enter(x)? } else { Taped::resume(x, self.order)? };
+        let y = self.taped(piece, &x, mode)?;
+        if piece + 1 == self.pieces() { y.leave() } else { y.pause() }
     }
 
     fn enter(&self, x: &Tensor) -> Result<Taped> {
-        match self.order {
-            None => Taped::enter(x),
-            Some(order) => Taped::enter_as(x, order),
-        }
+        self.order.map_or_else(|| Taped::enter(x), |order| Taped::enter_as(x, order))
     }
 
     /// Computes maps with their axes in that order, whatever is best for them.

@@ -58,14 +58,19 @@ impl Map {
     /// Of `[N, C, H, W]`, in that order.
     pub fn enter_as(x: &Tensor, order: Order) -> Result<Self> {
         match order {
-            Order::ChannelsFirst => Ok(Self::first(x)),
+            Order::ChannelsFirst => Ok(Self::lying(x, order)),
             Order::ChannelsLast => Ok(Self { tensor: turned(x, Order::ChannelsFirst)?, order }),
         }
     }
 
     /// Of `[N, C, H, W]`, as it is.
     pub(super) fn first(x: &Tensor) -> Self {
-        Self { tensor: x.clone(), order: Order::ChannelsFirst }
+        Self::lying(x, Order::ChannelsFirst)
+    }
+
+    /// Of a tensor that lies in that order.
+    pub(super) fn lying(x: &Tensor, order: Order) -> Self {
+        Self { tensor: x.clone(), order }
     }
 
     /// As `[N, C, H, W]`.

