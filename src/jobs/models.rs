@@ -7,7 +7,7 @@ use candle_core::Device;
 use super::JobError;
 use super::types::{ModelInfo, OutfitSkill};
 use crate::domain::{Arithmetic, CheckpointId};
-use crate::nn::{Embedder, Encoder, ModelCard, Precision, checkpoint};
+use crate::nn::{Embedder, Encoder, ModelCard, Precision, checkpoint, device};
 use crate::project::Project;
 use crate::train;
 
@@ -92,7 +92,7 @@ pub fn load_encoder(model: &ModelEntry, device: &Device, arithmetic: Arithmetic)
 pub fn place_for(arithmetic: Arithmetic, device: &Device) -> (Arithmetic, Device) {
     match arithmetic {
         Arithmetic::Int8 => (arithmetic, Device::Cpu),
-        Arithmetic::Bf16 if !device.is_cuda() => (Arithmetic::F32, device.clone()),
+        Arithmetic::Bf16 if device::check(device, arithmetic).is_err() => (Arithmetic::F32, device.clone()),
         Arithmetic::F32 | Arithmetic::Bf16 => (arithmetic, device.clone()),
     }
 }
