@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
 use super::options::{DeviceChoice, ProjectChoice};
@@ -58,9 +58,12 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// What a frozen network computes in: f32 or int8
+    /// What a network computes in: f32, int8 (frozen, on the CPU) or bf16 (on CUDA)
     #[arg(long, value_name = "PRECISION", default_value_t = Arithmetic::F32)]
     precision: Arithmetic,
+    /// Order of the axes of a training step's maps, in place of the one that is best for their type and device
+    #[arg(long, value_enum, value_name = "ORDER")]
+    order: Option<OrderChoice>,
     #[command(flatten)]
     device: DeviceChoice,
     #[command(flatten)]
@@ -83,6 +86,14 @@ enum What {
     Point,
     /// From a photo's file to the re-ranked result, with the model and index of a project
     Search,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum OrderChoice {
+    /// [images, channels, height, width]
+    ChannelsFirst,
+    /// [images, height, width, channels]
+    ChannelsLast,
 }
 
 #[derive(Serialize)]
@@ -135,7 +146,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
         What::Train => {
             let network = network(arguments)?;
             let work = train(arguments, &network, &device)?;
-            let name = format!("{} training step, {} px, batch {}", arguments.arch, arguments.size, arguments.batch);
+            let Arguments { arch, size, batch, precision, .. } = arguments;
+            let name = format!("{arch} training step in {precision}, {size} px, batch {batch}");
             // Backward is twice the forward's work: one product for the weights, one for the data.
             (name, "image", arguments.batch, Some(6 * network.backbone.macs(arguments.size)), work)
         }
@@ -221,7 +233,17 @@ fn forward(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> R
 }
 
 fn train(arguments: &Arguments, config: &EmbedderConfig, device: &Device) -> Result<Vec<f64>, CliError> {
-    let embedder = Embedder::new(config, 1, device)?;
+    let mut embedder = Embedder::new(config, 1, device)?;
+    match arguments.precision {
+        Arithmetic::F32 => {}
+        Arithmetic::Bf16 => embedder.compute_maps_in(DType::BF16),
+        Arithmetic::Int8 => return Err(CliError::usage("no network learns in int8: choose f32 or bf16")),
+    }
+    match arguments.order {
+        None => {}
+        Some(OrderChoice::ChannelsFirst) => embedder.order_maps(nn::ops::Order::ChannelsFirst),
+        Some(OrderChoice::ChannelsLast) => embedder.order_maps(nn::ops::Order::ChannelsLast),
+    }
     let (batch, size) = (arguments.batch, arguments.size);
     let images = Tensor::from_vec(numbers(batch * 3 * size * size), (batch, 3, size, size), device)?;
     let labels: Vec<Option<usize>> = (0..batch).map(|i| Some(i % config.classes)).collect();

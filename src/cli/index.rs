@@ -12,7 +12,7 @@ pub struct Arguments {
     project: ProjectChoice,
     #[command(flatten)]
     device: DeviceChoice,
-    /// What the model computes in from now on, for the index and every search: f32, or int8 for products of 8-bit integers
+    /// What the model computes in from now on, for the index and every search: f32, bf16 on a CUDA device, or int8 for products of 8-bit integers
     /// on the CPU, which `seamline devices` says the worth of
     #[arg(long, value_name = "PRECISION")]
     precision: Option<Arithmetic>,

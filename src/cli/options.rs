@@ -38,9 +38,7 @@ impl DeviceChoice {
             return Ok(candle_core::Device::Cpu);
         }
         let device = self.pick()?;
-        if arithmetic == Arithmetic::Int8 && !device.is_cpu() {
-            return Err(NnError::Int8 { device: nn::device::describe(&device) }.into());
-        }
+        nn::device::check(&device, arithmetic)?;
         Ok(device)
     }
 

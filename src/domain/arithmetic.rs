@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How a frozen network computes. Features of one photo differ a little between the two, so an index is searched in the
+/// How a frozen network computes. Features of one photo differ a little between them, so an index is searched in the
 /// one that it was made in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,16 +15,20 @@ pub enum Arithmetic {
     F32,
     /// Products of 8-bit integers, on the CPU alone.
     Int8,
+    /// Floating point, 16 bits (bfloat16), on a GPU alone.
+    Bf16,
 }
 
 impl Arithmetic {
-    pub const ALL: [Self; 2] = [Self::F32, Self::Int8];
+    /// In the order in which indexes number them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Int8, Self::Bf16];
 
     /// As commands, projects and indexes name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::Int8 => "int8",
+            Self::Bf16 => "bf16",
         }
     }
 }
@@ -40,7 +44,7 @@ impl FromStr for Arithmetic {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|one| one.name() == text);
-        found.ok_or_else(|| format!("`{text}` is no precision: f32 or int8"))
+        found.ok_or_else(|| format!("`{text}` is no precision: f32, int8 or bf16"))
     }
 }
 
@@ -54,6 +58,6 @@ mod tests {
             assert_eq!(one.name().parse(), Ok(one));
             assert_eq!(serde_json::to_string(&one).unwrap(), format!("\"{one}\""));
         }
-        assert!("bf16".parse::<Arithmetic>().unwrap_err().contains("f32 or int8"));
+        assert!("f16".parse::<Arithmetic>().unwrap_err().contains("f32, int8 or bf16"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   0  magic "SeamIdx\n"     8  version u32      12  dimension u32
-//!  16  grid rows u32        20  grid columns u32 24  input side u32    28 arithmetic u32: 0 f32, 1 int8
+//!  16  grid rows u32        20  grid columns u32 24  input side u32    28 arithmetic u32: 0 f32, 1 int8, 2 bf16
 //!  32  photos u64           40  length of the table u64
 //!  48  checkpoint, text, zero-padded to 32 bytes
 //!  80  BLAKE3 of everything from 128 on

@@ -7,7 +7,7 @@ use candle_core::Device;
 use super::JobError;
 use super::types::{ModelInfo, OutfitSkill};
 use crate::domain::{Arithmetic, CheckpointId};
-use crate::nn::{Embedder, Encoder, ModelCard, Precision, checkpoint};
+use crate::nn::{Embedder, Encoder, ModelCard, Precision, checkpoint, device};
 use crate::project::Project;
 use crate::train;
 
@@ -87,11 +87,13 @@ pub fn load_encoder(model: &ModelEntry, device: &Device, arithmetic: Arithmetic)
     Ok(Encoder::load_in(&model.dir, device, arithmetic)?)
 }
 
-/// Where a network runs that nobody sent to a device of its own: 8-bit arithmetic on the CPU, whatever else runs on a GPU.
-pub fn device_for(arithmetic: Arithmetic, device: &Device) -> Device {
+/// In what and where a network computes that nobody sent to a device of its own: 8-bit arithmetic on the CPU, whatever else
+/// runs on a GPU; in 32 bits what a project from a machine with a GPU has in 16, where there is none.
+pub fn place_for(arithmetic: Arithmetic, device: &Device) -> (Arithmetic, Device) {
     match arithmetic {
-        Arithmetic::F32 => device.clone(),
-        Arithmetic::Int8 => Device::Cpu,
+        Arithmetic::Int8 => (arithmetic, Device::Cpu),
+        Arithmetic::Bf16 if device::check(device, arithmetic).is_err() => (Arithmetic::F32, device.clone()),
+        Arithmetic::F32 | Arithmetic::Bf16 => (arithmetic, device.clone()),
     }
 }
 

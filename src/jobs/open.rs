@@ -10,7 +10,7 @@ use candle_core::Device;
 use super::JobError;
 use super::intake;
 use super::labels::label_state;
-use super::models::{ModelEntry, device_for, info_of, list_models, load_encoder, preferred};
+use super::models::{ModelEntry, info_of, list_models, load_encoder, place_for, preferred};
 use super::types::{ModelInfo, ProjectSummary};
 use crate::domain::{Arithmetic, CheckpointId, PhotoDomain, PhotoId, ProductId, Progress, Split, StopFlag};
 use crate::index::{self, BuildReport, GalleryIndex, GalleryPhoto, IndexError, Searcher};
@@ -115,7 +115,8 @@ pub fn make_ready_in(
     stop: &StopFlag,
     report: Report<'_>,
 ) -> Result<Ready, JobError> {
-    Plan::of(project, wanted, shipped, &device_for(arithmetic, device), arithmetic)?.carry_out(stop, report)
+    let (arithmetic, device) = place_for(arithmetic, device);
+    Plan::of(project, wanted, shipped, &device, arithmetic)?.carry_out(stop, report)
 }
 
 /// Everything that making ready needs of a project, so that the project is free while photos are embedded.

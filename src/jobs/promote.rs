@@ -9,7 +9,7 @@ use candle_core::Device;
 
 use super::JobError;
 use super::measure::{TestQuery, measure, test_queries};
-use super::models::{Promoted, device_for};
+use super::models::{Promoted, place_for};
 use super::open::{Engine, Plan};
 use super::types::Promotion;
 use crate::domain::{Progress, RunId, StopFlag};
@@ -41,8 +41,8 @@ impl Proving<'_> {
     pub fn prove(&self, mut model: Promoted, beside: &Path, place: &Path) -> Result<Proved, JobError> {
         let Self { paths, stop, .. } = *self;
         model.save(beside)?;
-        let arithmetic = self.project().arithmetic()?;
-        let encoder = Encoder::load_in(beside, &device_for(arithmetic, self.device), arithmetic)?;
+        let (arithmetic, device) = place_for(self.project().arithmetic()?, self.device);
+        let encoder = Encoder::load_in(beside, &device, arithmetic)?;
         // The same weights once more have features that are in use already.
         let features = Some(paths.features_of(encoder.checkpoint(), arithmetic)).filter(|features| !features.exists());
         let proved = (|| {

@@ -15,7 +15,7 @@ use super::gallery::GalleryJob;
 use super::gate::Passage;
 use super::io::{IoJob, IoQueue};
 use super::latest::Latest;
-use super::models::device_for;
+use super::models::place_for;
 use super::open::{Engine, Plan, make_ready, open_any, open_sample};
 use super::queries::Kept;
 use super::recent;
@@ -296,8 +296,7 @@ impl SearchThread {
                 let own = project.paths().gallery().is_some();
                 let ready = if own {
                     // What is indexed can be searched at once; the gallery thread goes on with the rest.
-                    let arithmetic = attempt!(project.arithmetic());
-                    let device = device_for(arithmetic, &shared.device.get());
+                    let (arithmetic, device) = place_for(attempt!(project.arithmetic()), &shared.device.get());
                     Plan::of(&project, None, &shared.model_dirs, &device, arithmetic)
                         .and_then(|plan| plan.without_indexing(stop))
                 } else {
@@ -421,8 +420,7 @@ impl SearchThread {
             return Ok(Err(JobError::Options { sentence }));
         }
         let report = |progress: Progress| shared.prepare(Some(progress));
-        let arithmetic = opened.engine.get().arithmetic();
-        let device = device_for(arithmetic, &shared.device.get());
+        let (arithmetic, device) = place_for(opened.engine.get().arithmetic(), &shared.device.get());
         let plan = Plan::of(&opened.project(), Some(checkpoint), &shared.model_dirs, &device, arithmetic);
         let ready = attempt!(attempt!(plan).carry_out(stop, &report));
         attempt!(opened.project().set_current_model(checkpoint));

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor, Var};
 
 use super::arch::BackboneConfig;
 use super::batch_norm::{BatchNorm, Mode};
-use super::ops::{self, After, ConvSpec, Taped};
+use super::ops::{After, ConvSpec, Order, Taped};
 use super::params::Params;
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
 
@@ -21,7 +21,7 @@ impl Conv {
     }
 
     fn forward(&self, x: &Taped) -> Result<Taped> {
-        x.conv2d(&self.weight.to_dtype(x.values().dtype())?, self.spec)
+        x.conv2d(&self.weight.to_dtype(x.dtype())?, self.spec)
     }
 }
 
@@ -56,9 +56,9 @@ impl Gate {
         Ok(Self { layers: [get(w1)?, get(b1)?, get(w2)?, get(b2)?] })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Taped) -> Result<Taped> {
         let [w1, b1, w2, b2] = self.layers.each_ref().map(|layer| layer.to_dtype(x.dtype()));
-        ops::squeeze_excite(x, [&w1?, &b1?, &w2?, &b2?])
+        x.squeeze_excite([&w1?, &b1?, &w2?, &b2?])
     }
 }
 
@@ -115,9 +115,7 @@ impl Block {
                 let residual = passed.as_ref().unwrap_or(x);
                 match gate {
                     None => last.forward(&y, After::AddRelu(residual), mode),
-                    Some(gate) => {
-                        last.forward(&y, After::Nothing, mode)?.through(|y| gate.forward(y))?.add_relu(residual)
-                    }
+                    Some(gate) => gate.forward(&last.forward(&y, After::Nothing, mode)?)?.add_relu(residual),
                 }
             }
             Self::Dense { norm, reduce, grow } => {
@@ -125,7 +123,7 @@ impl Block {
                 x.cat(&grow.forward(&y)?)
             }
             Self::Activation(norm) => norm.forward_taped(x, After::Relu, mode),
-            Self::Shrink { conv, halve: true } => conv.forward(&x.through(|x| ops::avg_pool2d(x, 2, 2, 0))?),
+            Self::Shrink { conv, halve: true } => conv.forward(&x.avg_pool2d(2, 2, 0)?),
             Self::Shrink { conv, halve: false } => conv.forward(x),
         }
     }
@@ -149,6 +147,8 @@ pub struct Backbone {
     pool: StemPool,
     stages: Vec<Vec<Block>>,
     out_channels: usize,
+    /// That of the maps' axes, where somebody has asked for one.
+    order: Option<Order>,
 }
 
 impl Backbone {
@@ -163,7 +163,7 @@ impl Backbone {
         for stage in &plan.stages {
             stages.push(stage.iter().map(|block| Block::new(params, block)).collect::<Result<_>>()?);
         }
-        Ok(Self { stem, pool: plan.pool, stages, out_channels: plan.out_channels })
+        Ok(Self { stem, pool: plan.pool, stages, out_channels: plan.out_channels, order: None })
     }
 
     /// The last map `[N, C, h, w]` of images `[N, 3, H, W]`.
@@ -173,7 +173,7 @@ impl Backbone {
 
     /// The map after the first `stages` stages.
     pub(super) fn features_after(&self, x: &Tensor, stages: usize, mode: Mode) -> Result<Tensor> {
-        (0..=stages).try_fold(Taped::enter(x)?, |y, piece| self.taped(piece, &y, mode))?.leave()
+        (0..=stages).try_fold(self.enter(x)?, |y, piece| self.taped(piece, &y, mode))?.leave()
     }
 
     /// Pieces that a pass can be cut into: the stem, then the stages.
@@ -181,9 +181,20 @@ impl Backbone {
         1 + self.stages.len()
     }
 
-    /// One piece, on what the piece before it gave; the first one takes images.
+    /// One piece, on what the piece before it gave; the first one takes images. Between pieces maps stay as they lie.
     pub fn piece(&self, piece: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.taped(piece, &Taped::enter(x)?, mode)?.leave()
+        let x = if piece == 0 { self.enter(x)? } else { Taped::resume(x, self.order)? };
+        let y = self.taped(piece, &x, mode)?;
+        if piece + 1 == self.pieces() { y.leave() } else { y.pause() }
+    }
+
+    fn enter(&self, x: &Tensor) -> Result<Taped> {
+        self.order.map_or_else(|| Taped::enter(x), |order| Taped::enter_as(x, order))
+    }
+
+    /// Computes maps with their axes in that order, whatever is best for them.
+    pub fn order_maps(&mut self, order: Order) {
+        self.order = Some(order);
     }
 
     fn taped(&self, piece: usize, x: &Taped, mode: Mode) -> Result<Taped> {

@@ -69,25 +69,16 @@ impl BatchNorm {
     /// [`Self::forward`] of a map of a backbone, and what follows in the same passes.
     pub fn forward_taped(&self, x: &Taped, after: After<'_>, mode: Mode) -> Result<Taped> {
         // In the number type in which values like these are normalised.
-        let dtype = ops::wide(x.values().dtype());
+        let dtype = ops::wide(x.dtype());
         let (weight, bias) = (self.weight.to_dtype(dtype)?, self.bias.to_dtype(dtype)?);
         if mode == Mode::Eval || self.frozen {
             let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
             return x.batch_norm_eval([&weight, &bias, &mean, &var], EPSILON, after);
         }
-        self.check_batch(x.values())?;
+        check_batch(x)?;
         let (y, mean, var) = x.batch_norm_train(&weight, &bias, EPSILON, after)?;
         self.follow(&mean, &var)?;
         Ok(y)
-    }
-
-    /// The unbiased variance divides by one less than the values a channel has.
-    fn check_batch(&self, x: &Tensor) -> Result<()> {
-        let (n, _, h, w) = x.dims4()?;
-        if n * h * w < 2 {
-            candle_core::bail!("batch normalisation cannot train on one value a channel; use more or larger images");
-        }
-        Ok(())
     }
 
     fn follow(&self, mean: &Tensor, var: &Tensor) -> Result<()> {
@@ -98,4 +89,13 @@ impl BatchNorm {
         }
         Ok(())
     }
+}
+
+/// The unbiased variance divides by one less than the values a channel has.
+fn check_batch(x: &Taped) -> Result<()> {
+    let [n, _, h, w] = x.sizes()?;
+    if n * h * w < 2 {
+        candle_core::bail!("batch normalisation cannot train on one value a channel; use more or larger images");
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use candle_core::{Device, Error};
 
 use super::NnError;
+use crate::domain::Arithmetic;
 
 /// The name of the processor.
 const CPU: &str = "cpu";
@@ -194,6 +195,16 @@ fn cuda(name: &str, _index: usize) -> Result<Device, NnError> {
 /// would only hold memory, and tell later that a number is not finite.
 pub fn steps_behind(device: &Device) -> usize {
     usize::from(!device.is_cpu())
+}
+
+/// # Errors
+/// Where that arithmetic does not run on that device.
+pub fn check(device: &Device, arithmetic: Arithmetic) -> Result<(), NnError> {
+    match arithmetic {
+        Arithmetic::Int8 if !device.is_cpu() => Err(NnError::Int8 { device: describe(device) }),
+        Arithmetic::Bf16 if !device.is_cuda() => Err(NnError::Bf16 { device: describe(device) }),
+        Arithmetic::F32 | Arithmetic::Int8 | Arithmetic::Bf16 => Ok(()),
+    }
 }
 
 /// The name of a GPU, counted from 0.

@@ -18,6 +18,7 @@ use super::checkpoint::{self, ModelCard};
 use super::encoder::Encoder;
 use super::error::Doing;
 use super::head::{Head, HeadConfig, HeadSpecs};
+use super::ops::Order;
 use super::params::{LoadReport, ParamSpec, Params};
 use super::plan::BackbonePlan;
 use super::weights;
@@ -174,6 +175,12 @@ impl Embedder {
     /// all losses stay as they are.
     pub fn compute_maps_in(&mut self, maps: DType) {
         self.maps = maps;
+    }
+
+    /// Computes the backbone's maps with their axes in that order, in place of the one that is best for their type and
+    /// device: to compare the two.
+    pub fn order_maps(&mut self, order: Order) {
+        self.backbone.order_maps(order);
     }
 
     /// Number type of the backbone's maps.

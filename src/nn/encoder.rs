@@ -64,7 +64,7 @@ impl CellFeatures {
     }
 }
 
-/// Backbone and embedding, frozen: normalisations folded, no graph; 32 bits, or the backbone's products in 8.
+/// Backbone and embedding, frozen: normalisations folded, no graph; 32 bits, or the backbone in fewer.
 #[derive(Debug)]
 pub struct Encoder {
     backbone: FoldedBackbone,
@@ -111,9 +111,7 @@ impl Encoder {
         device: &Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, NnError> {
-        if arithmetic == Arithmetic::Int8 && !device.is_cpu() {
-            return Err(NnError::Int8 { device: device::describe(device) });
-        }
+        device::check(device, arithmetic)?;
         let config = &card.config;
         let plan = BackbonePlan::new(BACKBONE, &config.backbone);
         let side = config.backbone.map_side(card.input_size);
@@ -257,7 +255,7 @@ impl Encoder {
         let device = device::describe(&self.device);
         match self.arithmetic {
             Arithmetic::F32 => device,
-            Arithmetic::Int8 => format!("{device}, in int8"),
+            Arithmetic::Int8 | Arithmetic::Bf16 => format!("{device}, in {}", self.arithmetic),
         }
     }
 

@@ -18,6 +18,8 @@ pub enum NnError {
     Cuda { index: usize, source: candle_core::Error },
     #[error("8-bit arithmetic runs on the CPU alone, not on {device}: choose cpu, or f32")]
     Int8 { device: String },
+    #[error("16-bit arithmetic runs on a CUDA device alone, not on {device}: choose one, or f32")]
+    Bf16 { device: String },
     #[error("the device has too little memory for {doing}: choose another device, or close what else uses it")]
     OutOfMemory { doing: &'static str, source: candle_core::Error },
     #[error("the device stopped answering during {doing}: choose another device, or start the program again")]

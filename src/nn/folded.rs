@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 use self::planned::Planned;
 use super::batch_norm::EPSILON;
 use super::ops::blocked::StepTime;
-use super::ops::{self, ConvSpec};
+use super::ops::{self, ConvSpec, Map};
 use super::plan::{BackbonePlan, BlockPlan, ConvNormPlan, ConvPlan, GatePlan, StemPool};
 use crate::domain::Arithmetic;
 
@@ -22,6 +22,8 @@ mod planned;
 struct Source<'a> {
     tensors: &'a BTreeMap<String, Tensor>,
     device: &'a Device,
+    /// Number type of maps and of what meets them.
+    maps: DType,
 }
 
 impl Source<'_> {
@@ -29,9 +31,20 @@ impl Source<'_> {
         values(self.tensors, owner, leaf)
     }
 
-    fn tensor(&self, values: Vec<f64>, shape: &[usize]) -> Result<Tensor> {
+    /// In 32 bits.
+    fn wide(&self, values: Vec<f64>, shape: &[usize]) -> Result<Tensor> {
         let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
         Tensor::from_vec(values, shape, self.device)
+    }
+
+    fn tensor(&self, values: Vec<f64>, shape: &[usize]) -> Result<Tensor> {
+        self.wide(values, shape)?.to_dtype(self.maps)
+    }
+
+    /// In the number type in which maps are normalised.
+    fn channels(&self, values: Vec<f64>) -> Result<Tensor> {
+        let channels = values.len();
+        self.wide(values, &[channels])?.to_dtype(ops::wide(self.maps))
     }
 
     /// Scale and shift of each channel, in 64 bits.
@@ -71,8 +84,8 @@ impl FoldedConv {
         })
     }
 
-    fn forward(&self, x: &Tensor, relu: bool, residual: Option<&Tensor>) -> Result<Tensor> {
-        ops::conv2d_fused(x, &self.weight, self.bias.as_ref(), self.spec, relu, residual)
+    fn forward(&self, x: &Map, relu: bool, residual: Option<&Map>) -> Result<Map> {
+        x.conv2d_fused(&self.weight, self.bias.as_ref(), self.spec, relu, residual)
     }
 }
 
@@ -90,15 +103,15 @@ impl ScaleShift {
         let (scale, shift) = from.norm(norm)?;
         let channels = scale.len();
         Ok(Self {
-            scale: from.tensor(scale, &[channels])?,
-            shift: from.tensor(shift, &[channels])?,
-            zeros: from.tensor(vec![0.0; channels], &[channels])?,
-            ones: from.tensor(vec![1.0; channels], &[channels])?,
+            scale: from.channels(scale)?,
+            shift: from.channels(shift)?,
+            zeros: from.channels(vec![0.0; channels])?,
+            ones: from.channels(vec![1.0; channels])?,
         })
     }
 
-    fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
-        ops::relu(&ops::batch_norm_eval(x, &self.scale, &self.shift, &self.zeros, &self.ones, 0.0)?)
+    fn forward_relu(&self, x: &Map) -> Result<Map> {
+        x.batch_norm_eval([&self.scale, &self.shift, &self.zeros, &self.ones], 0.0)?.relu()
     }
 }
 
@@ -143,7 +156,7 @@ impl FoldedBlock {
         })
     }
 
-    fn forward(&self, x: Tensor) -> Result<Tensor> {
+    fn forward(&self, x: Map) -> Result<Map> {
         match self {
             Self::Residual { convs, gate, shortcut } => {
                 let residual = match shortcut {
@@ -156,8 +169,7 @@ impl FoldedBlock {
                     y = match gate {
                         Some(gate) if last => {
                             let [w1, b1, w2, b2] = &gate.layers;
-                            let y = ops::squeeze_excite(&conv.forward(&y, false, None)?, [w1, b1, w2, b2])?;
-                            ops::add_relu(&y, &residual)?
+                            conv.forward(&y, false, None)?.squeeze_excite([w1, b1, w2, b2])?.add_relu(&residual)?
                         }
                         _ => conv.forward(&y, true, last.then_some(&residual))?,
                     };
@@ -166,10 +178,10 @@ impl FoldedBlock {
             }
             Self::Dense { norm, reduce, grow } => {
                 let y = reduce.forward(&norm.forward_relu(&x)?, true, None)?;
-                Tensor::cat(&[&x, &grow.forward(&y, false, None)?], 1)
+                x.cat(&grow.forward(&y, false, None)?)
             }
             Self::Activation(norm) => norm.forward_relu(&x),
-            Self::Shrink { conv, halve: true } => conv.forward(&ops::avg_pool2d(&x, 2, 2, 0)?, false, None),
+            Self::Shrink { conv, halve: true } => conv.forward(&x.avg_pool2d(2, 2, 0)?, false, None),
             Self::Shrink { conv, halve: false } => conv.forward(&x, false, None),
         }
     }
@@ -181,12 +193,25 @@ struct Layers {
     stem: FoldedConv,
     pool: StemPool,
     stages: Vec<Vec<FoldedBlock>>,
+    maps: DType,
 }
 
 impl Layers {
+    fn new(plan: &BackbonePlan, from: Source<'_>) -> Result<Self> {
+        let mut stages = Vec::new();
+        for stage in &plan.stages {
+            stages.push(stage.iter().map(|block| FoldedBlock::new(block, from)).collect::<Result<_>>()?);
+        }
+        Ok(Self { stem: FoldedConv::new(&plan.stem, from)?, pool: plan.pool, stages, maps: from.maps })
+    }
+
     fn features_after(&self, x: &Tensor, stages: usize) -> Result<Tensor> {
+        self.map_after(&Map::enter(&x.to_dtype(self.maps)?)?, stages)?.to_dtype(x.dtype())
+    }
+
+    fn map_after(&self, x: &Map, stages: usize) -> Result<Tensor> {
         let stem = self.pool.forward(&self.stem.forward(x, true, None)?)?;
-        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(y))
+        self.stages.iter().take(stages).flatten().try_fold(stem, |y, block| block.forward(y))?.leave()
     }
 }
 
@@ -196,7 +221,7 @@ enum Way {
     Planned(Planned),
 }
 
-/// A frozen backbone up to its last map, in 32 bits.
+/// A frozen backbone up to its last map, which is in 32 bits whatever is computed in.
 #[derive(Debug)]
 pub(super) struct FoldedBackbone {
     way: Way,
@@ -211,15 +236,11 @@ impl FoldedBackbone {
         device: &Device,
         arithmetic: Arithmetic,
     ) -> Result<Self> {
-        let from = Source { tensors, device };
-        let mut stages = Vec::new();
-        for stage in &plan.stages {
-            stages.push(stage.iter().map(|block| FoldedBlock::new(block, from)).collect::<Result<_>>()?);
-        }
-        let layers = Layers { stem: FoldedConv::new(&plan.stem, from)?, pool: plan.pool, stages };
+        let maps = if arithmetic == Arithmetic::Bf16 { DType::BF16 } else { DType::F32 };
+        let layers = Layers::new(plan, Source { tensors, device, maps })?;
         let count = layers.stages.len();
-        let planned = if device.is_cpu() { Planned::new(&layers, arithmetic)? } else { None };
-        if planned.is_none() && arithmetic != Arithmetic::F32 {
+        let planned = if device.is_cpu() && maps == DType::F32 { Planned::new(&layers, arithmetic)? } else { None };
+        if planned.is_none() && arithmetic == Arithmetic::Int8 {
             bail!("its dense layers grow by widths that 8-bit arithmetic does not take")
         }
         Ok(Self { way: planned.map_or_else(|| Way::Layers(layers), Way::Planned), stages: count })
@@ -251,5 +272,44 @@ impl FoldedBackbone {
 pub(super) fn values(tensors: &BTreeMap<String, Tensor>, owner: &str, leaf: &str) -> Result<Vec<f64>> {
     let name = format!("{owner}.{leaf}");
     let Some(tensor) = tensors.get(&name) else { bail!("`{name}` is missing") };
-    tensor.to_dtype(candle_core::DType::F64)?.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
+    tensor.to_dtype(DType::F64)?.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::embedder::BACKBONE;
+    use super::super::ops::Order;
+    use super::super::tests::gradients::{apart, photos, small};
+    use super::super::{Arch, BackboneConfig, Embedder};
+    use super::*;
+
+    /// Oracle: the same layers with channels first, and the plan of fused steps.
+    #[test]
+    fn layers_say_the_same_of_maps_with_their_channels_last() {
+        let read =
+            |t: Tensor| -> Vec<f64> { t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap() };
+        for arch in [Arch::ResNet18, Arch::SeResNet50, Arch::SeResNeXt50, Arch::DenseNet121] {
+            let mut config = small(3);
+            config.backbone = BackboneConfig { width: 16, ..BackboneConfig::new(arch) };
+            let tensors = Embedder::new(&config, 5, &Device::Cpu).unwrap().params.tensors().unwrap();
+            let plan = BackbonePlan::new(BACKBONE, &config.backbone);
+            let [layers, exact] = [DType::F32, DType::F64]
+                .map(|maps| Layers::new(&plan, Source { tensors: &tensors, device: &Device::Cpu, maps }).unwrap());
+            let x = Tensor::from_vec(photos(2, 48), (2, 3, 48, 48), &Device::Cpu).unwrap();
+            let planned = FoldedBackbone::new(&plan, &tensors, &Device::Cpu, Arithmetic::F32).unwrap();
+            for stages in 0..=plan.stages.len() {
+                let [first, last] = [Order::ChannelsFirst, Order::ChannelsLast].map(|order| {
+                    let map = Map::enter_as(&x, order).unwrap();
+                    read(layers.map_after(&map, stages).unwrap())
+                });
+                assert_eq!(first, last, "{arch}, {stages} stages");
+                let off = apart(&last, &read(planned.features_after(&x, stages).unwrap()));
+                assert!(off < 1e-4, "{arch}, {stages} stages: {off}");
+                // Maps of another type than the photos', as bf16 on a graphics card.
+                let other = exact.features_after(&x, stages).unwrap();
+                assert_eq!(other.dtype(), DType::F32);
+                assert!(apart(&last, &read(other)) < 1e-4, "{arch}, {stages} stages");
+            }
+        }
+    }
 }

@@ -165,10 +165,10 @@ pub enum StemPool {
 }
 
 impl StemPool {
-    pub fn forward(self, x: &candle_core::Tensor) -> candle_core::Result<candle_core::Tensor> {
+    pub fn forward(self, x: &ops::Map) -> candle_core::Result<ops::Map> {
         match self {
-            Self::Padded => ops::max_pool2d(x, 3, 2, 1),
-            Self::Ceiling => ops::max_pool2d_ceil(x, 3, 2),
+            Self::Padded => x.max_pool2d(3, 2, 1),
+            Self::Ceiling => x.max_pool2d_ceil(3, 2),
         }
     }
 

@@ -61,7 +61,7 @@ impl Paths {
     pub fn features_of(&self, checkpoint: &CheckpointId, arithmetic: Arithmetic) -> PathBuf {
         self.features().join(match arithmetic {
             Arithmetic::F32 => checkpoint.as_str().to_owned(),
-            Arithmetic::Int8 => format!("{checkpoint}-{arithmetic}"),
+            Arithmetic::Int8 | Arithmetic::Bf16 => format!("{checkpoint}-{arithmetic}"),
         })
     }
 

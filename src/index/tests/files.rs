@@ -56,7 +56,7 @@ fn absurd_sizes_are_refused_even_with_a_right_checksum() {
     sample(&path);
     let bytes = fs::read(&path).unwrap();
     let set: [(usize, &[u8]); 7] = [
-        (28, &[2]),
+        (28, &[3]),
         (12, &[0; 4]),
         (12, &[0xFF; 4]),
         (16, &[0xFF; 8]),

@@ -12,7 +12,7 @@ use crate::data;
 use crate::domain::{CellPaint, Grid, Hit, Marginals, MatchOptions, PairMatch, PhotoId, Pixels, SquarePicture};
 use crate::index::combine::Added;
 use crate::jobs::JobError;
-use crate::jobs::models::{device_for, load_encoder};
+use crate::jobs::models::{load_encoder, place_for};
 use crate::jobs::open::Engine;
 use crate::jobs::search::{Looked, encode, square};
 use crate::jobs::types::{
@@ -277,7 +277,7 @@ fn encoder(record: &EvidenceRecord, known: &Known<'_>) -> Result<Option<Arc<Enco
     let models = known.models.as_deref().unwrap_or_default();
     match models.iter().find(|model| model.checkpoint == *wanted) {
         Some(model) => {
-            let device = device_for(arithmetic, known.device);
+            let (_, device) = place_for(arithmetic, known.device);
             Ok(Some(Arc::new(load_encoder(model, &device, arithmetic)?)))
         }
         None => Ok(None),

@@ -8,6 +8,7 @@ use candle_core::{
 use rayon::prelude::*;
 
 use super::elem::{Elem, output, same_dtype, tensor, values, with_elem, with_values, written};
+use super::map::{Map, Order};
 use super::{probe, tape::Taped};
 
 /// Elements one task handles: small enough to share out, large enough not to feel the sharing.
@@ -15,41 +16,55 @@ const BLOCK: usize = 1 << 14;
 
 /// `max(x, 0)`, elementwise. NaN stays NaN.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        let map = super::cuda::relu(x)?;
-        probe::rectified(&map);
-        return Ok(map);
-    }
-    let map = x.apply_op1(Relu)?;
-    probe::rectified(&map);
-    Ok(map)
+    Ok(Map::first(x).relu()?.tensor().clone())
 }
 
 /// `relu(a + b)` in one pass; both of one shape.
 pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.shape() != b.shape() {
-        bail!("add_relu: the shapes {:?} and {:?} differ", a.dims(), b.dims())
+    Ok(Map::first(a).add_relu(&Map::first(b))?.tensor().clone())
+}
+
+impl Map {
+    /// [`relu`].
+    pub fn relu(&self) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return self.with(super::cuda::relu(self.tensor())?).rectified();
+        }
+        self.with(self.tensor().apply_op1(Relu)?).rectified()
     }
-    same_dtype("add_relu", a.dtype(), "second input", b.dtype())?;
-    #[cfg(feature = "cuda")]
-    if a.device().is_cuda() {
-        let map = super::cuda::add_relu(a, b)?;
-        probe::rectified(&map);
-        return Ok(map);
+
+    /// [`add_relu`].
+    pub fn add_relu(&self, other: &Self) -> Result<Self> {
+        let (a, b) = (self.tensor(), other.tensor());
+        if a.shape() != b.shape() {
+            bail!("add_relu: the shapes {:?} and {:?} differ", a.dims(), b.dims())
+        }
+        same_dtype("add_relu", a.dtype(), "second input", b.dtype())?;
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return self.with(super::cuda::add_relu(a, b)?).rectified();
+        }
+        self.with(a.apply_op2(b, AddRelu)?).rectified()
     }
-    let map = a.apply_op2(b, AddRelu)?;
-    probe::rectified(&map);
-    Ok(map)
+
+    /// Itself, shown to whoever looks at rectifiers.
+    pub(super) fn rectified(self) -> Result<Self> {
+        match self.order() {
+            Order::ChannelsFirst => probe::rectified(self.tensor()),
+            Order::ChannelsLast => probe::rectified(&self.tensor().detach().permute((0, 3, 1, 2))?),
+        }
+        Ok(self)
+    }
 }
 
 impl Taped {
     /// [`add_relu`].
     pub fn add_relu(&self, other: &Self) -> Result<Self> {
-        let values = add_relu(self.values(), other.values())?;
-        if self.elsewhere().is_some() {
-            return Ok(Self::of_tensor(values));
+        if let Some((map, other)) = self.elsewhere().zip(other.elsewhere()) {
+            return map.add_relu(other).map(Self::plain);
         }
+        let values = add_relu(self.values(), other.values())?;
         let (y, places) = (values.clone(), [self.place(), other.place()]);
         Self::made(values, &[self, other], None, move |dy, _| {
             with_elem!("add_relu", y.dtype(), T => {

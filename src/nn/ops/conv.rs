@@ -6,7 +6,8 @@ use candle_core::{
 
 use super::{
     conv_core::{self, Epilogue},
-    elem::{dims4, output, same_dtype, tensor, values, with_elem, with_values},
+    elem::{output, same_dtype, tensor, values, with_elem, with_values},
+    map::Map,
     tape::Taped,
 };
 
@@ -52,8 +53,9 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    pub fn new(x: &Tensor, w: &Tensor, spec: ConvSpec, pad: [usize; 4]) -> Result<Self> {
-        let (images, channels, height, width) = dims4("conv2d", x)?;
+    pub fn new(x: &Map, w: &Tensor, spec: ConvSpec, pad: [usize; 4]) -> Result<Self> {
+        let [images, channels, height, width] = x.sizes("conv2d")?;
+        let x = x.tensor();
         let &[filters, depth, kh, kw] = w.dims() else {
             bail!("conv2d: the weight must be [filters, channels / groups, height, width], not {:?}", w.dims())
         };
@@ -118,17 +120,49 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec) -> 
 
 /// As [`conv2d`], with padding `[top, bottom, left, right]` in place of `spec.padding`.
 pub fn conv2d_padded(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, pad: [usize; 4]) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::conv2d(x, w, bias, spec, pad);
+    Map::first(x).conv2d_padded(w, bias, spec, pad)?.leave()
+}
+
+impl Map {
+    /// [`conv2d`] without bias.
+    pub fn conv2d(&self, w: &Tensor, spec: ConvSpec) -> Result<Self> {
+        let (ph, pw) = spec.padding;
+        self.conv2d_padded(w, None, spec, [ph, ph, pw, pw])
     }
-    let op = Conv { geometry: Geometry::new(x, w, spec, pad)?, input_gradient: x.track_op() };
-    match bias {
-        None => x.apply_op2(w, op),
-        Some(bias) => {
-            check_bias(bias, w)?;
-            x.apply_op3(w, bias, op)
+
+    fn conv2d_padded(&self, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, pad: [usize; 4]) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return super::cuda::conv2d(self, w, bias, spec, pad);
         }
+        let geometry = Geometry::new(self, w, spec, pad)?;
+        self.through(|x| {
+            let op = Conv { geometry, input_gradient: x.track_op() };
+            match bias {
+                None => x.apply_op2(w, op),
+                Some(bias) => {
+                    check_bias(bias, w)?;
+                    x.apply_op3(w, bias, op)
+                }
+            }
+        })
+    }
+
+    /// [`conv2d_fused`].
+    pub fn conv2d_fused(
+        &self,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        spec: ConvSpec,
+        relu: bool,
+        residual: Option<&Self>,
+    ) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return super::cuda::conv2d_fused(self, w, bias, spec, relu, residual);
+        }
+        let residual = residual.map(Self::leave).transpose()?;
+        self.through(|x| fused(x, w, bias, spec, relu, residual.as_ref()))
     }
 }
 
@@ -136,10 +170,10 @@ impl Taped {
     /// [`conv2d`] without bias.
     pub fn conv2d(&self, w: &Tensor, spec: ConvSpec) -> Result<Self> {
         if let Some(x) = self.elsewhere() {
-            return Ok(Self::of_tensor(conv2d(x, w, None, spec)?));
+            return x.conv2d(w, spec).map(Self::plain);
         }
         let (x, (ph, pw)) = (self.values(), spec.padding);
-        let g = Geometry::new(x, w, spec, [ph, ph, pw, pw])?;
+        let g = Geometry::new(&Map::first(x), w, spec, [ph, ph, pw, pw])?;
         let values = with_elem!("conv2d", x.dtype(), T => with_values::<T, _>(x, |x| with_values::<T, _>(w, |w| {
             tensor(conv_core::forward(&g, x, w, &Epilogue::default()), g.output_shape())
         })))?;
@@ -169,12 +203,19 @@ pub fn conv2d_fused(
     relu: bool,
     residual: Option<&Tensor>,
 ) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::conv2d_fused(x, w, bias, spec, relu, residual);
-    }
+    Map::first(x).conv2d_fused(w, bias, spec, relu, residual.map(Map::first).as_ref())?.leave()
+}
+
+fn fused(
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    spec: ConvSpec,
+    relu: bool,
+    residual: Option<&Tensor>,
+) -> Result<Tensor> {
     let (ph, pw) = spec.padding;
-    let g = Geometry::new(x, w, spec, [ph, ph, pw, pw])?;
+    let g = Geometry::new(&Map::first(x), w, spec, [ph, ph, pw, pw])?;
     if let Some(bias) = bias {
         check_bias(bias, w)?;
     }

@@ -3,29 +3,52 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, backend::BackendStorage, bail};
 use rayon::prelude::*;
 
-use super::elem::{Elem, dims4, num::Float, output, same_dtype, tensor, values, with_elem, with_values};
-use super::{global_avg_pool, linear, relu};
+use super::elem::{Elem, num::Float, output, same_dtype, tensor, values, with_elem, with_values};
+use super::{Map, Taped, linear, relu};
 
 /// Every channel of `[N, C, H, W]` times its factor in `[N, C]`.
 pub fn scale_channels(x: &Tensor, factors: &Tensor) -> Result<Tensor> {
-    let (n, c, _, _) = dims4("scale_channels", x)?;
-    if factors.dims() != [n, c] {
-        bail!("scale_channels: the factors {:?} do not fit the input {:?}", factors.dims(), x.dims())
-    }
-    same_dtype("scale_channels", x.dtype(), "factors", factors.dtype())?;
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::scale_channels(x, factors);
-    }
-    x.apply_op2(factors, ScaleChannels)
+    Map::first(x).scale_channels(factors)?.leave()
 }
 
 /// `x * sigmoid(w2 relu(w1 mean(x) + b1) + b2)`, with the mean over each channel's map. `layers` are `w1 [R, C, 1, 1]`,
 /// `b1 [R]`, `w2 [C, R, 1, 1]` and `b2 [C]`.
 pub fn squeeze_excite(x: &Tensor, layers: [&Tensor; 4]) -> Result<Tensor> {
-    let [w1, b1, w2, b2] = layers;
-    let inner = relu(&linear(&global_avg_pool(x)?, &w1.flatten_from(1)?, Some(b1))?)?;
-    scale_channels(x, &sigmoid(&linear(&inner, &w2.flatten_from(1)?, Some(b2))?)?)
+    Map::first(x).squeeze_excite(layers)?.leave()
+}
+
+impl Map {
+    /// [`scale_channels`].
+    pub fn scale_channels(&self, factors: &Tensor) -> Result<Self> {
+        let [n, c, _, _] = self.sizes("scale_channels")?;
+        let x = self.tensor();
+        if factors.dims() != [n, c] {
+            bail!("scale_channels: the factors {:?} do not fit the input {:?}", factors.dims(), x.dims())
+        }
+        same_dtype("scale_channels", x.dtype(), "factors", factors.dtype())?;
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return Ok(self.with(super::cuda::scale_channels(self, factors)?));
+        }
+        self.through(|x| x.apply_op2(factors, ScaleChannels))
+    }
+
+    /// [`squeeze_excite`].
+    pub fn squeeze_excite(&self, layers: [&Tensor; 4]) -> Result<Self> {
+        let [w1, b1, w2, b2] = layers;
+        let inner = relu(&linear(&self.global_avg_pool()?, &w1.flatten_from(1)?, Some(b1))?)?;
+        self.scale_channels(&sigmoid(&linear(&inner, &w2.flatten_from(1)?, Some(b2))?)?)
+    }
+}
+
+impl Taped {
+    /// [`squeeze_excite`].
+    pub fn squeeze_excite(&self, layers: [&Tensor; 4]) -> Result<Self> {
+        match self.elsewhere() {
+            Some(map) => map.squeeze_excite(layers).map(Self::plain),
+            None => self.through(|x| squeeze_excite(x, layers)),
+        }
+    }
 }
 
 /// The logistic function. Where it overflows inside, the value and the slope are still right: 1 / (1 + inf) = 0.

@@ -8,7 +8,7 @@ use candle_core::{DType, Result, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
 use super::elem::{Elem, same_dtype, simd, tensor, with_elem, with_values, written};
-use super::{probe, tape::Taped};
+use super::{map::Map, probe, tape::Taped};
 
 /// What follows a normalisation in the same passes.
 #[derive(Clone, Copy)]
@@ -22,8 +22,7 @@ pub enum After<'a> {
 /// Normalises with the batch's own statistics. Gives the result, the batch mean and the unbiased batch variance, the last
 /// two `[C]`, without a graph, for the caller's running statistics.
 pub fn batch_norm_train(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Tensor, Tensor)> {
-    let (y, mean, var) = Taped::enter(x)?.batch_norm_train(weight, bias, eps, After::Nothing)?;
-    Ok((y.leave()?, mean, var))
+    trained(x, weight, bias, eps, false, None)
 }
 
 /// [`batch_norm_train`], then `+ residual` where given, then ReLU.
@@ -34,9 +33,19 @@ pub fn batch_norm_train_relu(
     eps: f64,
     residual: Option<&Tensor>,
 ) -> Result<(Tensor, Tensor, Tensor)> {
-    let residual = residual.map(Taped::enter).transpose()?;
-    let after = residual.as_ref().map_or(After::Relu, After::AddRelu);
-    let (y, mean, var) = Taped::enter(x)?.batch_norm_train(weight, bias, eps, after)?;
+    trained(x, weight, bias, eps, true, residual)
+}
+
+fn trained(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+    relu: bool,
+    residual: Option<&Tensor>,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    let residual = residual.map(Map::first);
+    let (y, mean, var) = Map::first(x).batch_norm_train(weight, bias, eps, relu, residual.as_ref())?;
     Ok((y.leave()?, mean, var))
 }
 
@@ -49,7 +58,43 @@ pub fn batch_norm_eval(
     running_var: &Tensor,
     eps: f64,
 ) -> Result<Tensor> {
-    Taped::enter(x)?.batch_norm_eval([weight, bias, running_mean, running_var], eps, After::Nothing)?.leave()
+    Map::first(x).batch_norm_eval([weight, bias, running_mean, running_var], eps)?.leave()
+}
+
+impl Map {
+    /// [`batch_norm_train`], then `+ residual` where given, then ReLU if asked for.
+    pub fn batch_norm_train(
+        &self,
+        weight: &Tensor,
+        bias: &Tensor,
+        eps: f64,
+        relu: bool,
+        residual: Option<&Self>,
+    ) -> Result<(Self, Tensor, Tensor)> {
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            let (y, mean, var) = super::cuda::batch_norm_train(self, weight, bias, eps, relu, residual)?;
+            let y = self.with(y);
+            return Ok((if relu { y.rectified()? } else { y }, mean, var));
+        }
+        let residual = residual.map(|residual| Taped::enter(&residual.leave()?)).transpose()?;
+        let after = match &residual {
+            Some(residual) => After::AddRelu(residual),
+            None if relu => After::Relu,
+            None => After::Nothing,
+        };
+        let (y, mean, var) = Taped::enter(&self.leave()?)?.batch_norm_train(weight, bias, eps, after)?;
+        Ok((Self::enter_as(&y.leave()?, self.order())?, mean, var))
+    }
+
+    /// [`batch_norm_eval`]; weight, bias, running mean and running variance.
+    pub fn batch_norm_eval(&self, vectors: [&Tensor; 4], eps: f64) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return Ok(self.with(super::cuda::batch_norm_eval(self, vectors, eps)?));
+        }
+        self.through(|x| Taped::enter(x)?.batch_norm_eval(vectors, eps, After::Nothing)?.leave())
+    }
 }
 
 impl Taped {
@@ -61,15 +106,11 @@ impl Taped {
         eps: f64,
         after: After<'_>,
     ) -> Result<(Self, Tensor, Tensor)> {
-        #[cfg(feature = "cuda")]
         if let Some(x) = self.elsewhere() {
             let residual = if let After::AddRelu(residual) = after { residual.elsewhere() } else { None };
             let relu = !matches!(after, After::Nothing);
-            let (y, mean, var) = super::cuda::batch_norm_train(x, weight, bias, eps, relu, residual)?;
-            if relu {
-                probe::rectified(&y);
-            }
-            return Ok((Self::of_tensor(y), mean, var));
+            let (y, mean, var) = x.batch_norm_train(weight, bias, eps, relu, residual)?;
+            return Ok((Self::plain(y), mean, var));
         }
         let x = self.values();
         let sizes = Sizes::new(x)?;
@@ -86,16 +127,15 @@ impl Taped {
 
     /// [`batch_norm_eval`] and what follows it; weight, bias, running mean and running variance.
     pub fn batch_norm_eval(&self, vectors: [&Tensor; 4], eps: f64, after: After<'_>) -> Result<Self> {
-        let [weight, bias, running_mean, running_var] = vectors;
-        #[cfg(feature = "cuda")]
         if let Some(x) = self.elsewhere() {
-            let y = super::cuda::batch_norm_eval(x, weight, bias, running_mean, running_var, eps)?;
-            return Ok(Self::of_tensor(match after {
-                After::Nothing => y,
-                After::Relu => super::relu(&y)?,
-                After::AddRelu(residual) => super::add_relu(&y, residual.values())?,
-            }));
+            let y = x.batch_norm_eval(vectors, eps)?;
+            return Ok(match after {
+                After::Nothing => Self::plain(y),
+                After::Relu => Self::plain(y.relu()?),
+                After::AddRelu(residual) => Self::plain(y).add_relu(residual)?,
+            });
         }
+        let [weight, bias, running_mean, running_var] = vectors;
         let sizes = Sizes::new(self.values())?;
         for (what, t) in [("running mean", running_mean), ("running variance", running_var)] {
             check_channel_vector(self.values(), what, t, sizes.channels)?;

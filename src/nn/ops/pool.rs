@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDTyp
 use rayon::prelude::*;
 
 use super::elem::{Elem, dims4, num::Float, output, tensor, values, with_elem, with_values};
+use super::map::Map;
 use super::tape::{Place, Taped};
 
 /// Windows of one axis: output size, and for each output the half-open range of inputs.
@@ -58,49 +59,133 @@ fn check_window(op: &str, h: usize, w: usize, kernel: usize, stride: usize, padd
 
 /// The largest value of each window; padding never wins. NaN wins, as in PyTorch.
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
-    let (_, _, h, w) = dims4("max_pool2d", x)?;
-    check_window("max_pool2d", h, w, kernel, stride, padding)?;
-    let rows = Axis::sliding(h, kernel, stride, padding);
-    let columns = Axis::sliding(w, kernel, stride, padding);
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::max_pool2d(x, (rows.len(), columns.len()), (kernel, stride, padding));
-    }
-    x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })
+    Map::first(x).max_pool2d(kernel, stride, padding)?.leave()
 }
 
 /// [`max_pool2d`] without padding, whose output is rounded up (PyTorch's `ceil_mode`): a last window that sticks out is
 /// cut at the edge.
 pub fn max_pool2d_ceil(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
-    let (_, _, h, w) = dims4("max_pool2d", x)?;
-    check_window("max_pool2d", h, w, kernel, stride, 0)?;
-    let (rows, columns) = (Axis::ceiling(h, kernel, stride), Axis::ceiling(w, kernel, stride));
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::max_pool2d(x, (rows.len(), columns.len()), (kernel, stride, 0));
+    Map::first(x).max_pool2d_ceil(kernel, stride)?.leave()
+}
+
+/// The largest value of each channel: `[N, C, H, W] -> [N, C]`.
+pub fn global_max_pool(x: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = dims4("global_max_pool", x)?;
+    if h == 0 || w == 0 {
+        bail!("global_max_pool: the input {:?} is empty", x.dims())
     }
-    x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })
+    let side = h.max(w);
+    Map::first(x).maxima((Axis::adaptive(h, 1), Axis::adaptive(w, 1)), (side, side, 0))?.leave()?.reshape((n, c))
+}
+
+/// The mean of each window; padding counts as zeros (PyTorch's `count_include_pad`).
+pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    Map::first(x).avg_pool2d(kernel, stride, padding)?.leave()
+}
+
+/// The mean over `oh x ow` nearly equal windows that cover the input, as PyTorch cuts them.
+pub fn adaptive_avg_pool2d(x: &Tensor, out: (usize, usize)) -> Result<Tensor> {
+    Map::first(x).adaptive_avg_pool2d(out)?.leave()
+}
+
+/// The mean of each channel: `[N, C, H, W] -> [N, C]`.
+pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
+    Map::first(x).global_avg_pool()
+}
+
+/// Rows and columns of sliding windows over `[N, C, H, W]`.
+fn sliding(op: &str, [_, _, h, w]: [usize; 4], kernel: usize, stride: usize, padding: usize) -> Result<(Axis, Axis)> {
+    check_window(op, h, w, kernel, stride, padding)?;
+    Ok((Axis::sliding(h, kernel, stride, padding), Axis::sliding(w, kernel, stride, padding)))
+}
+
+/// As [`sliding`], of windows that may stick out.
+fn ceiling([_, _, h, w]: [usize; 4], kernel: usize, stride: usize) -> Result<(Axis, Axis)> {
+    check_window("max_pool2d", h, w, kernel, stride, 0)?;
+    Ok((Axis::ceiling(h, kernel, stride), Axis::ceiling(w, kernel, stride)))
+}
+
+impl Map {
+    /// [`max_pool2d`].
+    pub fn max_pool2d(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
+        let axes = sliding("max_pool2d", self.sizes("max_pool2d")?, kernel, stride, padding)?;
+        self.maxima(axes, (kernel, stride, padding))
+    }
+
+    /// [`max_pool2d_ceil`].
+    pub fn max_pool2d_ceil(&self, kernel: usize, stride: usize) -> Result<Self> {
+        self.maxima(ceiling(self.sizes("max_pool2d")?, kernel, stride)?, (kernel, stride, 0))
+    }
+
+    /// Kernel, stride and padding say the same as the axes.
+    fn maxima(&self, (rows, columns): (Axis, Axis), _sliding: (usize, usize, usize)) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return Ok(self.with(super::cuda::max_pool2d(self, (rows.len(), columns.len()), _sliding)?));
+        }
+        self.through(|x| x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() }))
+    }
+
+    /// [`avg_pool2d`].
+    pub fn avg_pool2d(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
+        let (rows, columns) = sliding("avg_pool2d", self.sizes("avg_pool2d")?, kernel, stride, padding)?;
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            let sliding = Some((kernel, stride, padding));
+            return Ok(self.with(super::cuda::avg_pool2d(self, (rows.len(), columns.len()), sliding)?));
+        }
+        self.through(|x| x.apply_op1(AvgPool { rows, columns, area: Some(kernel * kernel) }))
+    }
+
+    /// [`adaptive_avg_pool2d`].
+    pub fn adaptive_avg_pool2d(&self, (oh, ow): (usize, usize)) -> Result<Self> {
+        let [_, _, h, w] = self.sizes("adaptive_avg_pool2d")?;
+        if oh == 0 || ow == 0 || h == 0 || w == 0 {
+            let dims = self.tensor().dims();
+            bail!("adaptive_avg_pool2d: neither the input {dims:?} nor the output {oh}x{ow} may be empty")
+        }
+        #[cfg(feature = "cuda")]
+        if self.on_cuda() {
+            return Ok(self.with(super::cuda::avg_pool2d(self, (oh, ow), None)?));
+        }
+        self.through(|x| {
+            x.apply_op1(AvgPool { rows: Axis::adaptive(h, oh), columns: Axis::adaptive(w, ow), area: None })
+        })
+    }
+
+    /// [`global_avg_pool`].
+    pub fn global_avg_pool(&self) -> Result<Tensor> {
+        let [n, c, _, _] = self.sizes("global_avg_pool")?;
+        // One pixel is the same in either order.
+        self.adaptive_avg_pool2d((1, 1))?.tensor().reshape((n, c))
+    }
 }
 
 impl Taped {
     /// [`max_pool2d`].
     pub fn max_pool2d(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
         if let Some(x) = self.elsewhere() {
-            return Ok(Self::of_tensor(max_pool2d(x, kernel, stride, padding)?));
+            return x.max_pool2d(kernel, stride, padding).map(Self::plain);
         }
-        let (_, _, h, w) = dims4("max_pool2d", self.values())?;
-        check_window("max_pool2d", h, w, kernel, stride, padding)?;
-        self.pooled(Axis::sliding(h, kernel, stride, padding), Axis::sliding(w, kernel, stride, padding))
+        let (rows, columns) = sliding("max_pool2d", self.sizes()?, kernel, stride, padding)?;
+        self.pooled(rows, columns)
     }
 
     /// [`max_pool2d_ceil`].
     pub fn max_pool2d_ceil(&self, kernel: usize, stride: usize) -> Result<Self> {
         if let Some(x) = self.elsewhere() {
-            return Ok(Self::of_tensor(max_pool2d_ceil(x, kernel, stride)?));
+            return x.max_pool2d_ceil(kernel, stride).map(Self::plain);
         }
-        let (_, _, h, w) = dims4("max_pool2d", self.values())?;
-        check_window("max_pool2d", h, w, kernel, stride, 0)?;
-        self.pooled(Axis::ceiling(h, kernel, stride), Axis::ceiling(w, kernel, stride))
+        let (rows, columns) = ceiling(self.sizes()?, kernel, stride)?;
+        self.pooled(rows, columns)
+    }
+
+    /// [`avg_pool2d`].
+    pub fn avg_pool2d(&self, kernel: usize, stride: usize, padding: usize) -> Result<Self> {
+        match self.elsewhere() {
+            Some(x) => x.avg_pool2d(kernel, stride, padding).map(Self::plain),
+            None => self.through(|x| avg_pool2d(x, kernel, stride, padding)),
+        }
     }
 
     fn pooled(&self, rows: Axis, columns: Axis) -> Result<Self> {
@@ -123,52 +208,6 @@ impl Taped {
             })
         })
     }
-}
-
-/// The largest value of each channel: `[N, C, H, W] -> [N, C]`.
-pub fn global_max_pool(x: &Tensor) -> Result<Tensor> {
-    let (n, c, h, w) = dims4("global_max_pool", x)?;
-    if h == 0 || w == 0 {
-        bail!("global_max_pool: the input {:?} is empty", x.dims())
-    }
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::max_pool2d(x, (1, 1), (h.max(w), h.max(w), 0))?.reshape((n, c));
-    }
-    let (rows, columns) = (Axis::adaptive(h, 1), Axis::adaptive(w, 1));
-    x.apply_op1(MaxPool { rows, columns, winners: OnceLock::new() })?.reshape((n, c))
-}
-
-/// The mean of each window; padding counts as zeros (PyTorch's `count_include_pad`).
-pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
-    let (_, _, h, w) = dims4("avg_pool2d", x)?;
-    check_window("avg_pool2d", h, w, kernel, stride, padding)?;
-    let rows = Axis::sliding(h, kernel, stride, padding);
-    let columns = Axis::sliding(w, kernel, stride, padding);
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::avg_pool2d(x, (rows.len(), columns.len()), (kernel, stride, padding));
-    }
-    x.apply_op1(AvgPool { rows, columns, area: Some(kernel * kernel) })
-}
-
-/// The mean over `oh x ow` nearly equal windows that cover the input, as PyTorch cuts them.
-pub fn adaptive_avg_pool2d(x: &Tensor, (oh, ow): (usize, usize)) -> Result<Tensor> {
-    let (_, _, h, w) = dims4("adaptive_avg_pool2d", x)?;
-    if oh == 0 || ow == 0 || h == 0 || w == 0 {
-        bail!("adaptive_avg_pool2d: neither the input {:?} nor the output {oh}x{ow} may be empty", x.dims())
-    }
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return super::cuda::adaptive_avg_pool2d(x, (oh, ow));
-    }
-    x.apply_op1(AvgPool { rows: Axis::adaptive(h, oh), columns: Axis::adaptive(w, ow), area: None })
-}
-
-/// The mean of each channel: `[N, C, H, W] -> [N, C]`.
-pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
-    let (n, c, _, _) = dims4("global_avg_pool", x)?;
-    adaptive_avg_pool2d(x, (1, 1))?.reshape((n, c))
 }
 
 struct MaxPool {

@@ -7,7 +7,7 @@
 //! buffer there, the next adds to it while it computes, and the operation that made the map takes it and writes over it.
 //! Weights are in the graph as ever, so that `backward` on the loss finds their gradients.
 //!
-//! On another device than the CPU a taped map is a plain tensor, and every operation is the tensor's own.
+//! On another device than the CPU a taped map is a plain [`Map`], and every operation is that one's own.
 
 use std::{
     cell::RefCell,
@@ -15,22 +15,30 @@ use std::{
 };
 
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, backprop::GradStore, bail,
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType, backprop::GradStore,
+    bail,
 };
 use rayon::prelude::*;
 
 use super::elem::{Elem, dims4, num::Float, output, same_dtype, tensor, with_elem, with_values};
+use super::map::{Map, Order};
 
 /// Elements one task adds.
 const BLOCK: usize = 1 << 14;
 
 /// A map of a network that learns.
 #[derive(Clone, Debug)]
-pub struct Taped {
-    /// Without a graph, but on another device than the CPU.
-    values: Tensor,
-    /// Absent where nothing trainable stands behind the map.
-    link: Option<Link>,
+pub struct Taped(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Taped {
+        /// Without a graph.
+        values: Tensor,
+        /// Absent where nothing trainable stands behind the map.
+        link: Option<Link>,
+    },
+    Plain(Map),
 }
 
 #[derive(Clone, Debug)]
@@ -78,50 +86,93 @@ impl Taped {
     /// A tensor whose own graph, if it has one, goes on behind the map.
     pub fn enter(x: &Tensor) -> Result<Self> {
         if !x.device().is_cpu() {
-            return Ok(Self { values: x.clone(), link: None });
+            return Map::enter(x).map(Self::plain);
         }
         let values = x.detach().contiguous()?;
-        if !x.track_op() {
-            return Ok(Self { values, link: None });
-        }
-        let gradient = Place::default();
-        Ok(Self { values, link: Some(Link { token: x.apply_op1(Enter(gradient.clone()))?, gradient }) })
+        let link = if x.track_op() {
+            let gradient = Place::default();
+            Some(Link { token: x.apply_op1(Enter(gradient.clone()))?, gradient })
+        } else {
+            None
+        };
+        Ok(Self(Kind::Taped { values, link }))
+    }
+
+    /// The same as a plain map in that order.
+    pub fn enter_as(x: &Tensor, order: Order) -> Result<Self> {
+        Map::enter_as(x, order).map(Self::plain)
     }
 
     /// The map as a tensor, from which gradients flow back into the map. Costs a copy where anything trainable stands
     /// behind it.
     pub fn leave(&self) -> Result<Tensor> {
-        match &self.link {
-            None => Ok(self.values.clone()),
-            Some(Link { token, gradient }) => {
-                token.apply_op1(Leave { values: self.values.clone(), gradient: gradient.clone() })
+        match &self.0 {
+            Kind::Plain(map) => map.leave(),
+            Kind::Taped { values, link: None } => Ok(values.clone()),
+            Kind::Taped { values, link: Some(Link { token, gradient }) } => {
+                token.apply_op1(Leave { values: values.clone(), gradient: gradient.clone() })
             }
         }
     }
 
+    /// The map as a tensor that only [`Self::resume`] takes: as it lies.
+    pub fn pause(&self) -> Result<Tensor> {
+        self.elsewhere().map_or_else(|| self.leave(), |map| Ok(map.tensor().clone()))
+    }
+
+    /// A map that paused; the order is the one that it was asked to enter in, if any.
+    pub fn resume(x: &Tensor, order: Option<Order>) -> Result<Self> {
+        if order.is_none() && x.device().is_cpu() {
+            return Self::enter(x);
+        }
+        Ok(Self::plain(Map::lying(x, order.unwrap_or_else(|| Order::of(x.device(), x.dtype())))))
+    }
+
     /// `f` of the map as a tensor.
     pub fn through(&self, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        Self::enter(&f(&self.leave()?)?)
+        match &self.0 {
+            Kind::Plain(map) => map.through(f).map(Self::plain),
+            Kind::Taped { .. } => Self::enter(&f(&self.leave()?)?),
+        }
     }
 
-    /// The values, for somebody who looks only.
-    pub fn values(&self) -> &Tensor {
-        &self.values
+    /// `[N, C, H, W]`.
+    pub fn sizes(&self) -> Result<[usize; 4]> {
+        match &self.0 {
+            Kind::Plain(map) => map.sizes("a map"),
+            Kind::Taped { values, .. } => values.dims4().map(<[usize; 4]>::from),
+        }
     }
 
-    /// The tensor that stands for the map on another device than the CPU.
-    pub(super) fn elsewhere(&self) -> Option<&Tensor> {
-        (!self.values.device().is_cpu()).then_some(&self.values)
+    pub fn dtype(&self) -> DType {
+        self.values().dtype()
+    }
+
+    /// The values as they lie, for somebody who looks only.
+    pub(super) fn values(&self) -> &Tensor {
+        match &self.0 {
+            Kind::Plain(map) => map.tensor(),
+            Kind::Taped { values, .. } => values,
+        }
+    }
+
+    /// The map, where it is a plain one.
+    pub(super) fn elsewhere(&self) -> Option<&Map> {
+        if let Kind::Plain(map) = &self.0 { Some(map) } else { None }
     }
 
     /// A map that [`Self::elsewhere`]'s operations made.
-    pub(super) fn of_tensor(values: Tensor) -> Self {
-        Self { values, link: None }
+    pub(super) fn plain(map: Map) -> Self {
+        Self(Kind::Plain(map))
+    }
+
+    fn link(&self) -> Option<&Link> {
+        if let Kind::Taped { link, .. } = &self.0 { link.as_ref() } else { None }
     }
 
     /// Where the map's gradient is to be given; nobody asks where this is absent.
     pub(super) fn place(&self) -> Option<Place> {
-        self.link.as_ref().map(|link| link.gradient.clone())
+        self.link().map(|link| link.gradient.clone())
     }
 
     /// The result of an operation on one or two maps and at most one parameter.
@@ -132,28 +183,28 @@ impl Taped {
         back: impl Fn(CpuStorage, bool) -> Result<Option<Tensor>> + Send + Sync + 'static,
     ) -> Result<Self> {
         let parameter = parameter.filter(|parameter| parameter.track_op());
-        let tokens = maps.iter().filter_map(|map| map.link.as_ref()).map(|link| &link.token);
+        let tokens = maps.iter().filter_map(|map| map.link()).map(|link| &link.token);
         let inputs: Vec<&Tensor> = parameter.into_iter().chain(tokens).collect();
         let gradient = Place::default();
         let op = Node { back: Box::new(back), gradient: gradient.clone(), parameter: parameter.is_some() };
         let token = match inputs[..] {
-            [] => return Ok(Self { values, link: None }),
+            [] => return Ok(Self(Kind::Taped { values, link: None })),
             [a] => a.apply_op1(op)?,
             [a, b] => a.apply_op2(b, op)?,
             [a, b, c] => a.apply_op3(b, c, op)?,
             _ => bail!("a taped operation has two maps and one parameter at most"),
         };
-        Ok(Self { values, link: Some(Link { token, gradient }) })
+        Ok(Self(Kind::Taped { values, link: Some(Link { token, gradient }) }))
     }
 
     /// Two maps' channels one after the other.
     pub fn cat(&self, other: &Self) -> Result<Self> {
-        let values = Tensor::cat(&[&self.values, &other.values], 1)?;
-        if self.elsewhere().is_some() {
-            return Ok(Self::of_tensor(values));
+        if let Some((map, other)) = self.elsewhere().zip(other.elsewhere()) {
+            return map.cat(other).map(Self::plain);
         }
-        same_dtype("cat", self.values.dtype(), "second map", other.values.dtype())?;
-        let (n, a, h, w) = dims4("cat", &self.values)?;
+        let values = Tensor::cat(&[self.values(), other.values()], 1)?;
+        same_dtype("cat", self.dtype(), "second map", other.dtype())?;
+        let (n, a, h, w) = dims4("cat", self.values())?;
         let (first, all) = (a * h * w, values.elem_count() / n.max(1));
         let places = [self.place(), other.place()];
         let dtype = values.dtype();

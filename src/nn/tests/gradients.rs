@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::parity::uniform;
+use crate::nn::ops::{Order, probe};
 use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig, Mode, ModelCard};
 
 pub fn small(classes: usize) -> EmbedderConfig {
@@ -127,6 +128,45 @@ fn maps_of_fewer_digits_leave_variables_gradients_and_statistics_in_theirs() {
             // Scales before another norm have next to no gradient: what is left of it there is rounding.
             let off = apart(rounded, exact) * length(exact) / length(exact).max(1e-3 * longest);
             assert!(off < 1e-2, "{:?}, {name}: {off}", config.backbone.arch);
+        }
+    }
+}
+
+/// As with bf16 on a graphics card: every map with its channels last. Oracle: the same step as the CPU computes it.
+#[test]
+fn a_step_is_the_same_in_either_order_of_axes() {
+    let narrow = |arch| EmbedderConfig::new(BackboneConfig { width: 4, ..BackboneConfig::new(arch) }, 6, 3);
+    let all = [small(3), narrow(Arch::SeResNet50), narrow(Arch::SeResNeXt50), narrow(Arch::DenseNet121)];
+    for (mut config, frozen) in all.into_iter().zip([false, true, false, false]) {
+        config.backbone.dtype = DType::F64;
+        let x = Tensor::from_vec(photos(3, 48), (3, 3, 48, 48), &Device::Cpu).unwrap().to_dtype(DType::F64).unwrap();
+        let network = |order: Option<Order>| {
+            let mut network = Embedder::new(&config, 7, &Device::Cpu).unwrap();
+            network.freeze_norms(frozen);
+            order.into_iter().for_each(|order| network.order_maps(order));
+            network
+        };
+        let whole = |network: &Embedder| {
+            let (map, seen) = probe::record(|| network.features(&x, Mode::Train).unwrap());
+            (values(&map), seen.iter().map(|map| (map.dims().to_vec(), values(map))).collect::<Vec<_>>())
+        };
+        let (map, seen) = whole(&network(None));
+        let wanted = step(&network(None), &x);
+        let longest = wanted.iter().map(|(_, exact)| length(exact)).fold(0.0, f64::max);
+        for order in [Order::ChannelsFirst, Order::ChannelsLast] {
+            let (got, maps) = whole(&network(Some(order)));
+            assert!(apart(&got, &map) < 1e-10, "{:?}", config.backbone.arch);
+            assert_eq!(maps.len(), seen.len());
+            for ((dims, values), (wanted, exact)) in maps.iter().zip(&seen) {
+                assert!(dims == wanted && apart(values, exact) < 1e-10, "what is looked at lies as ever: {dims:?}");
+            }
+            for ((name, values), (_, exact)) in step(&network(Some(order)), &x).iter().zip(&wanted) {
+                let off = apart(values, exact) * length(exact) / length(exact).max(1e-6 * longest);
+                assert!(off < 1e-8, "{:?}, {order:?}, {name}: {off}", config.backbone.arch);
+            }
+            let pieces = network(Some(order));
+            let pieces = (0..pieces.pieces()).fold(x.clone(), |y, piece| pieces.piece(piece, &y, Mode::Train).unwrap());
+            assert!(apart(&values(&pieces), &map) < 1e-10, "piece by piece");
         }
     }
 }

@@ -13,7 +13,7 @@ fn encoders(arch: Arch, width: usize) -> [Result<Encoder, crate::nn::NnError>; 2
     let embedder = Embedder::new(&config, 5, &Device::Cpu).unwrap();
     let kinds = (0..config.classes).map(|class| class.to_string()).collect();
     let card = ModelCard { kinds, ..ModelCard::new("int8", &config, SIZE) };
-    Arithmetic::ALL.map(|arithmetic| embedder.to_encoder_in(&card, arithmetic))
+    [Arithmetic::F32, Arithmetic::Int8].map(|arithmetic| embedder.to_encoder_in(&card, arithmetic))
 }
 
 fn least_cosine(a: &CellFeatures, b: &CellFeatures) -> f32 {
@@ -49,4 +49,13 @@ fn a_network_without_a_plan_is_refused_in_8_bits() {
     assert!(exact.is_ok());
     let said = rounded.unwrap_err().to_string();
     assert!(said.contains("dense layers") && said.contains("8-bit"), "{said}");
+}
+
+#[test]
+fn sixteen_bits_are_refused_where_there_is_no_gpu() {
+    let embedder = Embedder::new(&small(3), 5, &Device::Cpu).unwrap();
+    let kinds = (0..3).map(|class| class.to_string()).collect();
+    let card = ModelCard { kinds, ..ModelCard::new("bf16", &small(3), SIZE) };
+    let said = embedder.to_encoder_in(&card, Arithmetic::Bf16).unwrap_err().to_string();
+    assert!(said.contains("CUDA") && said.contains("CPU") && said.contains("f32"), "{said}");
 }

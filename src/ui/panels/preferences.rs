@@ -4,7 +4,7 @@ use egui::{Align, Frame, Id, Layout, Margin, Modal, RichText, ScrollArea, Ui};
 
 use super::preferences_keys::keys_ui;
 use crate::domain::Arithmetic;
-use crate::jobs::types::{DeviceChoice, DeviceFound};
+use crate::jobs::types::{DeviceChoice, DeviceFound, DeviceSurvey};
 use crate::ui::command::{Action, Command};
 use crate::ui::context::Ctx;
 use crate::ui::desk::{Desk, Page};
@@ -158,10 +158,15 @@ fn precision_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
         dim_label(ui, ctx.tokens, "Each project has its own; none is open");
         return;
     };
-    let choices = [
+    let mut choices = vec![
         ("32 bits".to_owned(), "Floating point, on any device", Arithmetic::F32),
         ("8 bits".to_owned(), "Products of 8-bit integers, on the CPU alone", Arithmetic::Int8),
     ];
+    let on_gpu =
+        |survey: &DeviceSurvey| survey.devices.iter().any(|found| matches!(found.choice, DeviceChoice::Gpu(_)));
+    if desk.devices.as_ref().is_some_and(on_gpu) {
+        choices.insert(1, ("16 bits".to_owned(), "Floating point (bfloat16), on a GPU alone", Arithmetic::Bf16));
+    }
     if let Some(arithmetic) = choice_ui(ui, ctx, &choices, desk.arithmetic_asked.unwrap_or(project.arithmetic)) {
         ctx.send(Command::Desk(Desk::UseArithmetic(arithmetic)));
     }

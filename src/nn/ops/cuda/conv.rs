@@ -3,57 +3,67 @@
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::super::conv::{ConvSpec, Geometry};
+use super::super::map::{Map, Order};
 use super::super::wide;
-use super::cudnn::{Direction, convolve};
 use super::gpu::{self, Gpu};
-use super::plan::{self, Address, Channels};
+use super::plan::{self, Address, Channels, Direction};
 
 /// As [`crate::nn::ops::conv2d_padded`]. A weight in f32 with an input in bf16 is rounded on its way in, and gets its
 /// gradient in f32.
-pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, pad: [usize; 4]) -> Result<Tensor> {
+pub fn conv2d(x: &Map, w: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, pad: [usize; 4]) -> Result<Map> {
     let (x, pad) = evened(x, pad)?;
-    let (x, w) = (x.contiguous()?, w.to_dtype(x.dtype())?.contiguous()?);
+    let w = w.to_dtype(x.tensor().dtype())?.contiguous()?;
     let geometry = Geometry::new(&x, &w, spec, pad)?;
-    let op = Conv { geometry, input_gradient: x.track_op() };
-    match bias {
-        None => x.apply_op2(&w, op),
-        Some(bias) => x.apply_op3(&w, &fitting(bias, &x, &geometry)?, op),
-    }
+    let input = x.tensor().contiguous()?;
+    let op = Conv { geometry, order: x.order(), input_gradient: input.track_op() };
+    Ok(x.with(match bias {
+        None => input.apply_op2(&w, op)?,
+        Some(bias) => input.apply_op3(&w, &fitting(bias, &input, &geometry)?, op)?,
+    }))
 }
 
 /// As [`crate::nn::ops::conv2d_fused`].
 pub fn conv2d_fused(
-    x: &Tensor,
+    x: &Map,
     w: &Tensor,
     bias: Option<&Tensor>,
     spec: ConvSpec,
     relu: bool,
-    residual: Option<&Tensor>,
-) -> Result<Tensor> {
+    residual: Option<&Map>,
+) -> Result<Map> {
     let (ph, pw) = spec.padding;
-    let (x, w) = (x.contiguous()?, w.to_dtype(x.dtype())?.contiguous()?);
-    let geometry = Geometry::new(&x, &w, spec, [ph, ph, pw, pw])?;
-    let bias = bias.map(|bias| fitting(bias, &x, &geometry)).transpose()?;
+    let input = x.tensor().contiguous()?;
+    let w = w.to_dtype(input.dtype())?.contiguous()?;
+    let geometry = Geometry::new(x, &w, spec, [ph, ph, pw, pw])?;
+    let op = Conv { geometry, order: x.order(), input_gradient: false };
+    let bias = bias.map(|bias| fitting(bias, &input, &geometry)).transpose()?;
     let residual = residual
         .map(|r| {
-            if r.dims4()? != geometry.output_shape() || r.dtype() != x.dtype() {
-                bail!("conv2d_fused: the residual {:?} does not fit the output {:?}", r.dims(), geometry.output_shape())
+            let r = r.tensor();
+            if r.dims4()? != op.output_shape() || r.dtype() != input.dtype() {
+                bail!("conv2d_fused: the residual {:?} does not fit the output {:?}", r.dims(), op.output_shape())
             }
             r.contiguous()
         })
         .transpose()?;
-    let y = gpu::empty(gpu::device(&x)?, geometry.output_shape(), x.dtype())?;
+    let device = gpu::device(&input)?;
+    let y = gpu::empty(device, op.output_shape(), input.dtype())?;
+    let on = Gpu::new(device, gpu::number("conv2d", input.dtype())?);
     let or_absent = |t: &Option<Tensor>| t.as_ref().map_or(Ok(0), gpu::address);
     let after = (or_absent(&bias)?, or_absent(&residual)?);
-    forward(&x, &geometry, [gpu::address(&x)?, gpu::address(&w)?], gpu::address(&y)?, after, relu)?;
-    Ok(y)
+    op.forward(&on, [gpu::address(&input)?, gpu::address(&w)?], gpu::address(&y)?, after, relu)?;
+    Ok(x.with(y))
 }
 
 /// Where padding is uneven, the surplus is put onto the input, because cuDNN pads evenly.
-fn evened(x: &Tensor, [top, bottom, left, right]: [usize; 4]) -> Result<(Tensor, [usize; 4])> {
+fn evened(x: &Map, [top, bottom, left, right]: [usize; 4]) -> Result<(Map, [usize; 4])> {
     let (h, w) = (top.min(bottom), left.min(right));
-    let x = x.pad_with_zeros(2, top - h, bottom - h)?.pad_with_zeros(3, left - w, right - w)?;
-    Ok((x, [h, h, w, w]))
+    let (rows, columns) = match x.order() {
+        Order::ChannelsFirst => (2, 3),
+        Order::ChannelsLast => (1, 2),
+    };
+    let padded = x.tensor().pad_with_zeros(rows, top - h, bottom - h)?.pad_with_zeros(columns, left - w, right - w)?;
+    Ok((x.with(padded), [h, h, w, w]))
 }
 
 /// The bias in the input's number type.
@@ -64,42 +74,49 @@ fn fitting(bias: &Tensor, x: &Tensor, geometry: &Geometry) -> Result<Tensor> {
     bias.to_dtype(x.dtype())?.contiguous()
 }
 
-fn sizes(g: &Geometry) -> Result<Channels> {
-    let sizes = Channels { images: g.images, channels: g.filters, pixels: g.pixels() };
-    if !sizes.fits() {
-        bail!("conv2d: {} values a channel are too many for one call on CUDA", sizes.values())
-    }
-    Ok(sizes)
-}
-
-/// `like` gives device and number type; bias and residual may be absent.
-fn forward(
-    like: &Tensor,
-    g: &Geometry,
-    from: [Address; 2],
-    to: Address,
-    (bias, residual): (Address, Address),
-    relu: bool,
-) -> Result<()> {
-    let (device, number) = (gpu::device(like)?, gpu::number("conv2d", like.dtype())?);
-    let sizes = sizes(g)?;
-    if sizes.total() == 0 {
-        return Ok(());
-    }
-    convolve(device, number, Direction::Forward, g, from, to)?;
-    if bias != 0 || residual != 0 || relu {
-        plan::epilogue(&Gpu::new(device, number), sizes, to, (bias, residual), relu)?;
-    }
-    Ok(())
-}
-
 struct Conv {
     geometry: Geometry,
+    /// Of the axes of input and result.
+    order: Order,
     /// Whether anything trainable stands behind the input.
     input_gradient: bool,
 }
 
 impl Conv {
+    fn output_shape(&self) -> (usize, usize, usize, usize) {
+        self.order.shape(self.geometry.output_shape().into())
+    }
+
+    /// Of the result.
+    fn sizes(&self) -> Result<Channels> {
+        let (n, filters, rows, columns) = self.geometry.output_shape();
+        let sizes = Channels::of([n, filters, rows * columns], self.order);
+        if !sizes.fits() {
+            bail!("conv2d: {} values a channel are too many for one call on CUDA", sizes.values())
+        }
+        Ok(sizes)
+    }
+
+    /// Bias and residual may be absent.
+    fn forward(
+        &self,
+        on: &Gpu<'_>,
+        from: [Address; 2],
+        to: Address,
+        (bias, residual): (Address, Address),
+        relu: bool,
+    ) -> Result<()> {
+        let sizes = self.sizes()?;
+        if sizes.total() == 0 {
+            return Ok(());
+        }
+        plan::convolve(on, Direction::Forward, self.order, &self.geometry, from, to)?;
+        if bias != 0 || residual != 0 || relu {
+            plan::epilogue(on, sizes, to, (bias, residual), relu)?;
+        }
+        Ok(())
+    }
+
     fn run(
         &self,
         x: (&CudaStorage, &Layout),
@@ -107,43 +124,38 @@ impl Conv {
         bias: Address,
     ) -> Result<(CudaStorage, Shape)> {
         use candle_core::backend::BackendStorage;
-        let shape = Shape::from(self.geometry.output_shape());
+        let shape = Shape::from(self.output_shape());
         let (device, dtype) = (x.0.device(), x.0.dtype());
         let y = gpu::storage(device, shape.clone(), dtype)?;
-        let number = gpu::number("conv2d", dtype)?;
-        let sizes = sizes(&self.geometry)?;
-        if sizes.total() > 0 {
-            let to = gpu::address_in(&y, &Layout::contiguous(shape.clone()))?;
-            let from = [gpu::address_in(x.0, x.1)?, gpu::address_in(w.0, w.1)?];
-            convolve(device, number, Direction::Forward, &self.geometry, from, to)?;
-            if bias != 0 {
-                plan::epilogue(&Gpu::new(device, number), sizes, to, (bias, 0), false)?;
-            }
-        }
+        let on = Gpu::new(device, gpu::number("conv2d", dtype)?);
+        let to = gpu::address_in(&y, &Layout::contiguous(shape.clone()))?;
+        let from = [gpu::address_in(x.0, x.1)?, gpu::address_in(w.0, w.1)?];
+        self.forward(&on, from, to, (bias, 0), false)?;
         Ok((y, shape))
     }
 
     fn gradients(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Tensor)> {
-        let (device, number) = (gpu::device(x)?, gpu::number("conv2d", x.dtype())?);
+        let device = gpu::device(x)?;
+        let on = Gpu::new(device, gpu::number("conv2d", x.dtype())?);
         if self.geometry.images == 0 {
             let dx = if self.input_gradient { Some(x.zeros_like()?) } else { None };
             return Ok((dx, w.zeros_like()?));
         }
-        let dy_at = gpu::address(dy)?;
+        let (g, dy_at) = (&self.geometry, gpu::address(dy)?);
         let dw = gpu::empty(device, w.shape(), w.dtype())?;
         let from = [gpu::address(x)?, dy_at];
-        convolve(device, number, Direction::Filter, &self.geometry, from, gpu::address(&dw)?)?;
+        plan::convolve(&on, Direction::Filter, self.order, g, from, gpu::address(&dw)?)?;
         if !self.input_gradient {
             return Ok((None, dw));
         }
         let dx = gpu::empty(device, x.shape(), x.dtype())?;
         let from = [gpu::address(w)?, dy_at];
-        convolve(device, number, Direction::Data, &self.geometry, from, gpu::address(&dx)?)?;
+        plan::convolve(&on, Direction::Data, self.order, g, from, gpu::address(&dx)?)?;
         Ok((Some(dx), dw))
     }
 
     fn bias_gradient(&self, bias: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let (device, sizes) = (gpu::device(dy)?, sizes(&self.geometry)?);
+        let (device, sizes) = (gpu::device(dy)?, self.sizes()?);
         if sizes.total() == 0 {
             return bias.zeros_like();
         }

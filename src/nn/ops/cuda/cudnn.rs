@@ -1,7 +1,7 @@
-//! Convolutions of cuDNN: one plan for each shape and direction, made once and kept for the thread, because cuDNN's
-//! handles belong to one thread. A plan holds cuDNN's descriptors, the algorithm that its heuristics rank first among
+//! Convolutions of cuDNN: one plan for each shape, order of axes and direction, made once and kept for the thread, because
+//! cuDNN's handles belong to one thread. A plan holds cuDNN's descriptors, the algorithm that its heuristics rank first among
 //! those that give the same bits at every run, and the size of its workspace; a thread's convolutions share one
-//! workspace, which the stream's order makes safe.
+//! workspace, which the stream's order makes safe. That there is no plan for maps with their channels last is kept too.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,10 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::cuda_backend::DeviceId;
 use candle_core::cuda_backend::cudarc::cudnn::{result, sys};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr};
-use candle_core::{CudaDevice, Error, Result, bail};
+use candle_core::{CudaDevice, CudaStorage, Error, Layout, Result, bail};
 
 use super::super::conv::Geometry;
-use super::plan::{Address, Number};
+use super::super::map::Order;
+use super::gpu::{self, Gpu};
+use super::plan::{Address, Convolve, Direction, Number};
 
 /// The most memory that an algorithm may ask for beside its tensors.
 const LARGEST_WORKSPACE: usize = 1 << 30;
@@ -29,18 +31,9 @@ pub fn allow_tf32(allowed: bool) {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// `(x, w) -> y`.
-    Forward,
-    /// `(w, dy) -> dx`.
-    Data,
-    /// `(x, dy) -> dw`.
-    Filter,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     direction: Direction,
+    order: Order,
     number: Number,
     tf32: bool,
     images: i32,
@@ -95,7 +88,8 @@ enum Algorithm {
 
 struct Session {
     handle: sys::cudnnHandle_t,
-    plans: RefCell<HashMap<Key, Rc<Plan>>>,
+    /// Absent where cuDNN has none.
+    plans: RefCell<HashMap<Key, Option<Rc<Plan>>>>,
     workspace: RefCell<Option<CudaSlice<u8>>>,
     device: CudaDevice,
 }
@@ -123,23 +117,47 @@ fn session(device: &CudaDevice) -> Result<Rc<Session>> {
     })
 }
 
-/// Computes what `direction` says from `from` into `to`, both in the order that it names them. The memory must be of the
-/// geometry's sizes; padding must be even.
-pub fn convolve(
-    device: &CudaDevice,
-    number: Number,
-    direction: Direction,
-    geometry: &Geometry,
-    from: [Address; 2],
-    to: Address,
-) -> Result<()> {
-    let session = session(device)?;
-    let plan = session.plan(Key::new(direction, number, geometry)?)?;
-    session.run(&plan, number, from, to)
+impl Convolve for Gpu<'_> {
+    type Scratch = CudaStorage;
+
+    fn scratch(&self, values: usize) -> Result<(CudaStorage, Address)> {
+        let scratch = gpu::storage(self.device, values, self.number.dtype())?;
+        let address = gpu::address_in(&scratch, &Layout::contiguous(values))?;
+        Ok((scratch, address))
+    }
+
+    fn offers(&self, direction: Direction, order: Order, geometry: &Geometry) -> Result<bool> {
+        let session = session(self.device)?;
+        Ok(session.plan(Key::new(direction, order, self.number, geometry)?)?.is_some())
+    }
+
+    /// The memory must be of the geometry's sizes; padding must be even.
+    fn compute(
+        &self,
+        direction: Direction,
+        order: Order,
+        geometry: &Geometry,
+        from: [Address; 2],
+        to: Address,
+    ) -> Result<bool> {
+        let session = session(self.device)?;
+        let key = Key::new(direction, order, self.number, geometry)?;
+        let Some(plan) = session.plan(key)? else { return Ok(false) };
+        let space = session.workspace(plan.workspace)?;
+        match session.run(&plan, space, self.number, from, to) {
+            Ok(()) => Ok(true),
+            // Its heuristics may offer what it then refuses. If it was anything else, the other order fails as well.
+            Err(_) if order == Order::ChannelsLast => {
+                session.plans.borrow_mut().insert(key, None);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Key {
-    fn new(direction: Direction, number: Number, g: &Geometry) -> Result<Self> {
+    fn new(direction: Direction, order: Order, number: Number, g: &Geometry) -> Result<Self> {
         if g.top != g.bottom || g.left != g.right {
             bail!("conv2d: cuDNN pads evenly, not {:?}", [g.top, g.bottom, g.left, g.right])
         }
@@ -149,6 +167,7 @@ impl Key {
         let pair = |(a, b): (usize, usize)| Ok::<_, Error>([int(a)?, int(b)?]);
         Ok(Self {
             direction,
+            order,
             number,
             tf32: TF32.load(Ordering::Relaxed),
             images: int(g.images)?,
@@ -178,9 +197,9 @@ fn types(key: &Key) -> (sys::cudnnDataType_t, sys::cudnnDataType_t, sys::cudnnMa
 }
 
 /// Of what the heuristics rank, best first: the first that runs, gives the same bits every time and asks for little
-/// enough memory; where none does all three, the first that runs.
+/// enough memory; where none does all three, the first that runs, unless there is another order to try.
 macro_rules! choose {
-    ($what:literal, $count:expr, $query:expr) => {{
+    ($what:literal, $order:expr, $count:expr, $query:expr) => {{
         // SAFETY: plain numbers, for which zeros are a value.
         let mut found = [unsafe { std::mem::zeroed() }; $count];
         let mut returned = 0;
@@ -191,7 +210,7 @@ macro_rules! choose {
         let fine = runs().find(|one| {
             one.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC && one.memory <= LARGEST_WORKSPACE
         });
-        match fine.or_else(|| runs().next()) {
+        match fine.or_else(|| runs().next().filter(|_| $order == Order::ChannelsFirst)) {
             Some(one) => (one.algo, one.mathType),
             None => bail!("cuDNN has no algorithm for {}", $what),
         }
@@ -209,17 +228,26 @@ impl Session {
         Ok(session)
     }
 
-    fn plan(&self, key: Key) -> Result<Rc<Plan>> {
+    /// `None` where cuDNN has no algorithm for maps with their channels last; with channels first that is an error.
+    fn plan(&self, key: Key) -> Result<Option<Rc<Plan>>> {
         if let Some(plan) = self.plans.borrow().get(&key) {
-            return Ok(Rc::clone(plan));
+            return Ok(plan.clone());
         }
-        let plan = Rc::new(self.make(&key)?);
-        self.plans.borrow_mut().insert(key, Rc::clone(&plan));
+        let plan = match self.make(&key) {
+            Ok(plan) => Some(Rc::new(plan)),
+            Err(_) if key.order == Order::ChannelsLast => None,
+            Err(error) => return Err(error),
+        };
+        self.plans.borrow_mut().insert(key, plan.clone());
         Ok(plan)
     }
 
     fn make(&self, key: &Key) -> Result<Plan> {
-        use sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW as LAYOUT;
+        // Sizes are given as of [N, C, H, W] in either order.
+        let layout = match key.order {
+            Order::ChannelsFirst => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW,
+            Order::ChannelsLast => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC,
+        };
         let (x, w, y) = (TensorShape::new()?, FilterShape::new()?, TensorShape::new()?);
         let convolution = Convolution::new()?;
         let (data, compute, math) = types(key);
@@ -229,12 +257,12 @@ impl Session {
         let filter = [key.filters, key.channels / key.groups, kh, kw];
         // SAFETY: all four were just made.
         unsafe {
-            result::set_tensor4d_descriptor(x.0, LAYOUT, data, [key.images, key.channels, key.size[0], key.size[1]])
-                .and_then(|()| result::set_filter4d_descriptor(w.0, data, LAYOUT, filter))
+            result::set_tensor4d_descriptor(x.0, layout, data, [key.images, key.channels, key.size[0], key.size[1]])
+                .and_then(|()| result::set_filter4d_descriptor(w.0, data, layout, filter))
                 .and_then(|()| {
                     result::set_tensor4d_descriptor(
                         y.0,
-                        LAYOUT,
+                        layout,
                         data,
                         [key.images, key.filters, key.out[0], key.out[1]],
                     )
@@ -249,7 +277,7 @@ impl Session {
         let h = self.handle;
         let (algorithm, math) = match key.direction {
             Direction::Forward => {
-                let (algorithm, math) = choose!("this convolution", 8, |n, count, list| {
+                let (algorithm, math) = choose!("this convolution", key.order, 8, |n, count, list| {
                     // SAFETY: the descriptors were just filled; the list has room for n.
                     unsafe {
                         result::get_convolution_forward_algorithm(h, x.0, w.0, convolution.0, y.0, n, count, list)
@@ -258,7 +286,7 @@ impl Session {
                 (Algorithm::Forward(algorithm), math)
             }
             Direction::Data => {
-                let (algorithm, math) = choose!("the input's gradient", 6, |n, count, list| {
+                let (algorithm, math) = choose!("the input's gradient", key.order, 6, |n, count, list| {
                     // SAFETY: the descriptors were just filled; the list has room for n.
                     unsafe {
                         result::get_convolution_backward_data_algorithm(h, w.0, y.0, convolution.0, x.0, n, count, list)
@@ -267,7 +295,7 @@ impl Session {
                 (Algorithm::Data(algorithm), math)
             }
             Direction::Filter => {
-                let (algorithm, math) = choose!("the weight's gradient", 7, |n, count, list| {
+                let (algorithm, math) = choose!("the weight's gradient", key.order, 7, |n, count, list| {
                     // SAFETY: the descriptors were just filled; the list has room for n.
                     unsafe {
                         result::get_convolution_backward_filter_algorithm(
@@ -318,9 +346,9 @@ impl Session {
         Ok(kept.as_ref().map_or(std::ptr::null_mut(), |space| space.device_ptr(&stream).0 as *mut c_void))
     }
 
-    fn run(&self, plan: &Plan, number: Number, [a, b]: [Address; 2], to: Address) -> Result<()> {
+    /// `space` is the workspace.
+    fn run(&self, plan: &Plan, space: *mut c_void, number: Number, [a, b]: [Address; 2], to: Address) -> Result<()> {
         self.device.cuda_stream().context().bind_to_thread().map_err(Error::wrap)?;
-        let space = self.workspace(plan.workspace)?;
         let (single, double) = ([1.0_f32, 0.0], [1.0_f64, 0.0]);
         let (one, zero): (*const c_void, *const c_void) = match number {
             Number::F64 => ((&raw const double[0]).cast(), (&raw const double[1]).cast()),

@@ -1,10 +1,12 @@
-//! Rectified linear units on CUDA, and bilinear resizing as two products.
+//! Rectified linear units on CUDA, channels weighed, maps turned to another order of their axes, and bilinear resizing as
+//! two products.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
+use super::super::map::{Map, Order};
 use super::gpu::{self, Gpu};
-use super::plan::{self, Address};
+use super::plan::{self, Address, Planes};
 
 /// As [`crate::nn::ops::relu`].
 pub fn relu(x: &Tensor) -> Result<Tensor> {
@@ -14,12 +16,6 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 /// As [`crate::nn::ops::add_relu`]; shapes and number types have been compared.
 pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     a.contiguous()?.apply_op2(&b.contiguous()?, Rectify)
-}
-
-/// As [`crate::nn::ops::scale_channels`], by candle's own product.
-pub fn scale_channels(x: &Tensor, factors: &Tensor) -> Result<Tensor> {
-    let (n, c, _, _) = x.dims4()?;
-    x.broadcast_mul(&factors.reshape((n, c, 1, 1))?)
 }
 
 /// Bilinear resizing by one matrix to each axis, `[out, in]` and row-major, whose rows hold the weights of the inputs.
@@ -92,5 +88,81 @@ impl CustomOp2 for Rectify {
     fn bwd(&self, _: &Tensor, _: &Tensor, y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let g = Self::gradient(y, dy)?;
         Ok((Some(g.clone()), Some(g)))
+    }
+}
+
+/// As [`crate::nn::ops::scale_channels`]; shapes and number types have been compared.
+pub fn scale_channels(x: &Map, factors: &Tensor) -> Result<Tensor> {
+    let [n, c, h, w] = x.sizes("scale_channels")?;
+    let op = ScaleChannels(Planes::of([n, c, h * w], x.order()));
+    x.tensor().contiguous()?.apply_op2(&factors.contiguous()?, op)
+}
+
+struct ScaleChannels(Planes);
+
+impl CustomOp2 for ScaleChannels {
+    fn name(&self) -> &'static str {
+        "scale_channels"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        super::not_here("scale_channels")
+    }
+
+    fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout, f: &CudaStorage, lf: &Layout) -> Result<(CudaStorage, Shape)> {
+        let shape = lx.shape().clone();
+        let y = gpu::storage(x.device(), shape.clone(), x.dtype())?;
+        let on = Gpu::new(x.device(), gpu::number("scale_channels", x.dtype())?);
+        let to = gpu::address_in(&y, &Layout::contiguous(shape.clone()))?;
+        plan::scale(&on, self.0, gpu::address_in(x, lx)?, gpu::address_in(f, lf)?, to)?;
+        Ok((y, shape))
+    }
+
+    fn bwd(&self, x: &Tensor, factors: &Tensor, _: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (device, dy) = (gpu::device(x)?, dy.contiguous()?);
+        let on = Gpu::new(device, gpu::number("scale_channels", x.dtype())?);
+        let dx = gpu::empty(device, x.shape(), x.dtype())?;
+        let sums = gpu::empty(device, factors.shape(), x.dtype())?;
+        plan::scale(&on, self.0, gpu::address(&dy)?, gpu::address(factors)?, gpu::address(&dx)?)?;
+        plan::plane_sums(&on, self.0, gpu::address(x)?, gpu::address(&dy)?, gpu::address(&sums)?, 1.0)?;
+        Ok((Some(dx), Some(sums)))
+    }
+}
+
+/// A map that lies in one order in the other.
+pub fn turned(x: &Tensor, from: Order) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Turn(from))
+}
+
+struct Turn(Order);
+
+impl CustomOp1 for Turn {
+    fn name(&self) -> &'static str {
+        "turn"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        super::not_here("turn")
+    }
+
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (a, b, c, d) = layout.shape().dims4()?;
+        let (sizes, shape) = match self.0 {
+            Order::ChannelsFirst => ([a, b, c * d], (a, c, d, b)),
+            Order::ChannelsLast => ([a, b * c, d], (a, d, b, c)),
+        };
+        let y = gpu::storage(x.device(), shape, x.dtype())?;
+        let on = Gpu::new(x.device(), gpu::number("turn", x.dtype())?);
+        let to = gpu::address_in(&y, &Layout::contiguous(shape))?;
+        plan::transpose(&on, sizes, gpu::address_in(x, layout)?, to)?;
+        Ok((y, shape.into()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let back = match self.0 {
+            Order::ChannelsFirst => Order::ChannelsLast,
+            Order::ChannelsLast => Order::ChannelsFirst,
+        };
+        turned(dy, back).map(Some)
     }
 }

@@ -24,6 +24,16 @@ pub fn number(op: &str, dtype: DType) -> Result<Number> {
     }
 }
 
+impl Number {
+    pub(super) fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F64 => DType::F64,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+}
+
 /// The device of a tensor that is known to lie on one.
 pub fn device(tensor: &Tensor) -> Result<&CudaDevice> {
     match tensor.device() {
@@ -84,8 +94,8 @@ pub fn address_in(storage: &CudaStorage, layout: &Layout) -> Result<Address> {
 
 /// Launches kernels for one number type.
 pub struct Gpu<'a> {
-    device: &'a CudaDevice,
-    number: Number,
+    pub(super) device: &'a CudaDevice,
+    pub(super) number: Number,
 }
 
 impl<'a> Gpu<'a> {

@@ -1,5 +1,6 @@
 //! The operations on CUDA: convolutions by cuDNN, everything else by kernels of our own that NVRTC compiles when they
-//! are first used. Values in f32, f64 or bf16; with bf16, weights, statistics and their gradients stay in f32.
+//! are first used. Values in f32, f64 or bf16; with bf16, weights, statistics and their gradients stay in f32, and maps have
+//! their channels last. Every operation takes maps in either order of their axes.
 //!
 //! `plan` says which launches an operation is made of and needs no GPU: its tests run the same kernels on the CPU.
 
@@ -37,11 +38,11 @@ pub use conv::{conv2d, conv2d_fused};
 #[cfg(all(feature = "cuda", test))]
 pub use cudnn::allow_tf32;
 #[cfg(feature = "cuda")]
-pub use elem::{add_relu, relu, resize, scale_channels};
+pub use elem::{add_relu, relu, resize, scale_channels, turned};
 #[cfg(feature = "cuda")]
 pub use norm::{eval as batch_norm_eval, train as batch_norm_train};
 #[cfg(feature = "cuda")]
-pub use pool::{adaptive_avg_pool2d, avg_pool2d, max_pool2d};
+pub use pool::{avg_pool2d, max_pool2d};
 #[cfg(feature = "cuda")]
 pub use small::{Later, send_numbers};
 #[cfg(feature = "cuda")]

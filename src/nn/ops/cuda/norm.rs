@@ -3,20 +3,22 @@
 
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
+use super::super::map::{Map, Order};
 use super::super::wide;
 use super::gpu::{self, Gpu};
 use super::plan::{self, Address, Channels, NormGradients, NormParameters};
 
 /// As [`crate::nn::ops::batch_norm_train`]: the result, the batch's mean and its unbiased variance.
 pub fn train(
-    x: &Tensor,
+    x: &Map,
     weight: &Tensor,
     bias: &Tensor,
     epsilon: f64,
     relu: bool,
-    residual: Option<&Tensor>,
+    residual: Option<&Map>,
 ) -> Result<(Tensor, Tensor, Tensor)> {
     let sizes = sizes(x)?;
+    let x = x.tensor();
     if sizes.values() < 2 {
         bail!("batch_norm_train: needs more than one value per channel, got the input {:?}", x.dims())
     }
@@ -33,6 +35,7 @@ pub fn train(
     let y = match residual {
         None => x.apply_op2(&affine, op)?,
         Some(r) => {
+            let r = r.tensor();
             if r.shape() != x.shape() || r.dtype() != x.dtype() {
                 bail!("batch_norm_train_relu: the residual {:?} does not fit the input {:?}", r.dims(), x.dims())
             }
@@ -43,16 +46,9 @@ pub fn train(
 }
 
 /// As [`crate::nn::ops::batch_norm_eval`].
-pub fn eval(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    running_mean: &Tensor,
-    running_var: &Tensor,
-    epsilon: f64,
-) -> Result<Tensor> {
+pub fn eval(x: &Map, [weight, bias, running_mean, running_var]: [&Tensor; 4], epsilon: f64) -> Result<Tensor> {
     let sizes = sizes(x)?;
-    let x = x.contiguous()?;
+    let x = x.tensor().contiguous()?;
     let given = |what, t: &Tensor| -> Result<Tensor> {
         check_channels(&x, what, t, sizes.channels)?;
         t.detach().to_dtype(wide(x.dtype()))?.contiguous()
@@ -62,11 +58,13 @@ pub fn eval(
     x.apply_op2(&affine(&x, weight, bias, sizes.channels)?, op)
 }
 
-fn sizes(x: &Tensor) -> Result<Channels> {
-    let sizes = match x.dims() {
-        &[images, channels, ref rest @ ..] => Channels { images, channels, pixels: rest.iter().product() },
-        other => bail!("batch_norm: the input must be [images, channels, ...], not {other:?}"),
+fn sizes(x: &Map) -> Result<Channels> {
+    let sizes = match (x.order(), x.tensor().dims()) {
+        (Order::ChannelsFirst, &[images, channels, ref rest @ ..]) => [images, channels, rest.iter().product()],
+        (Order::ChannelsLast, &[images, height, width, channels]) => [images, channels, height * width],
+        (_, other) => bail!("batch_norm: the input must be [images, channels, ...], not {other:?}"),
     };
+    let sizes = Channels::of(sizes, x.order());
     if !sizes.fits() {
         bail!("batch_norm: {} values a channel are too many for one call on CUDA", sizes.values())
     }

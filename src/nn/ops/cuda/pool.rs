@@ -5,52 +5,49 @@ use std::sync::OnceLock;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
+use super::super::map::Map;
 use super::gpu::{self, Gpu};
-use super::plan::{self, Windows};
+use super::plan::{self, Planes, Windows};
 
-/// `windows` for `[N, C, H, W]`; `sliding` is kernel, stride and padding, which the caller has checked.
-fn windows(x: &Tensor, rows: usize, columns: usize, sliding: Option<(usize, usize, usize)>) -> Result<Windows> {
-    let (n, c, height, width) = x.dims4()?;
+/// `sliding` is kernel, stride and padding, which the caller has checked.
+fn windows(
+    x: &Map,
+    (rows, columns): (usize, usize),
+    sliding: Option<(usize, usize, usize)>,
+) -> Result<(Windows, Shape)> {
+    let [n, c, height, width] = x.sizes("pooling")?;
     if height.saturating_mul(width) > u32::MAX as usize {
         bail!("pooling: an image of {height} x {width} is too large")
     }
-    Ok(Windows { planes: n * c, height, width, rows, columns, sliding })
+    let Planes { planes, inner, .. } = Planes::of([n, c, height * width], x.order());
+    let out = x.order().shape([n, c, rows, columns]).into();
+    Ok((Windows { planes, height, width, inner, rows, columns, sliding }, out))
 }
 
 /// As [`crate::nn::ops::max_pool2d`] and its kin: so many rows and columns of windows by kernel, stride and padding, which
 /// have been checked. Windows are cut at the edges.
-pub fn max_pool2d(x: &Tensor, out: (usize, usize), sliding: (usize, usize, usize)) -> Result<Tensor> {
-    let windows = windows(x, out.0, out.1, Some(sliding))?;
-    x.contiguous()?.apply_op1(MaxPool { windows, winners: OnceLock::new() })
+pub fn max_pool2d(x: &Map, out: (usize, usize), sliding: (usize, usize, usize)) -> Result<Tensor> {
+    let (windows, out) = windows(x, out, Some(sliding))?;
+    x.tensor().contiguous()?.apply_op1(MaxPool { windows, out, winners: OnceLock::new() })
 }
 
-/// As [`crate::nn::ops::avg_pool2d`]; kernel, stride and padding have been checked.
-pub fn avg_pool2d(x: &Tensor, out: (usize, usize), sliding: (usize, usize, usize)) -> Result<Tensor> {
-    let windows = windows(x, out.0, out.1, Some(sliding))?;
-    x.contiguous()?.apply_op1(AvgPool { windows })
-}
-
-/// As [`crate::nn::ops::adaptive_avg_pool2d`]; the sizes have been checked.
-pub fn adaptive_avg_pool2d(x: &Tensor, (rows, columns): (usize, usize)) -> Result<Tensor> {
-    let windows = windows(x, rows, columns, None)?;
-    x.contiguous()?.apply_op1(AvgPool { windows })
+/// As [`crate::nn::ops::avg_pool2d`] by kernel, stride and padding, or without them as
+/// [`crate::nn::ops::adaptive_avg_pool2d`]; all have been checked.
+pub fn avg_pool2d(x: &Map, out: (usize, usize), sliding: Option<(usize, usize, usize)>) -> Result<Tensor> {
+    let (windows, out) = windows(x, out, sliding)?;
+    x.tensor().contiguous()?.apply_op1(AvgPool { windows, out })
 }
 
 struct MaxPool {
     windows: Windows,
+    out: Shape,
     /// For each output its maximum's place within its channel.
     winners: OnceLock<Tensor>,
 }
 
 struct AvgPool {
     windows: Windows,
-}
-
-/// Storage for the outputs of `[N, C, H, W]`, and its shape.
-fn outputs(storage: &CudaStorage, layout: &Layout, windows: Windows) -> Result<(CudaStorage, Shape)> {
-    let (n, c, _, _) = layout.shape().dims4()?;
-    let shape = Shape::from((n, c, windows.rows, windows.columns));
-    Ok((gpu::storage(storage.device(), shape.clone(), storage.dtype())?, shape))
+    out: Shape,
 }
 
 impl CustomOp1 for MaxPool {
@@ -63,7 +60,8 @@ impl CustomOp1 for MaxPool {
     }
 
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
-        let (y, shape) = outputs(x, layout, self.windows)?;
+        let shape = self.out.clone();
+        let y = gpu::storage(x.device(), shape.clone(), x.dtype())?;
         let winners = gpu::empty(x.device(), shape.clone(), DType::U32)?;
         let on = Gpu::new(x.device(), gpu::number("max_pool2d", x.dtype())?);
         let to = gpu::address_in(&y, &Layout::contiguous(shape.clone()))?;
@@ -94,7 +92,8 @@ impl CustomOp1 for AvgPool {
     }
 
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
-        let (y, shape) = outputs(x, layout, self.windows)?;
+        let shape = self.out.clone();
+        let y = gpu::storage(x.device(), shape.clone(), x.dtype())?;
         let on = Gpu::new(x.device(), gpu::number("avg_pool2d", x.dtype())?);
         let to = gpu::address_in(&y, &Layout::contiguous(shape.clone()))?;
         plan::avg_pool(&on, self.windows, gpu::address_in(x, layout)?, to)?;

@@ -1,38 +1,43 @@
 // Batch normalisation over [images, channels, pixels], with the residual sum and the ReLU that may follow it.
 //
-// A channel's values are counted 0 .. images * pixels and cut into `parts` pieces of `length`; a block sums one piece,
-// then a thread a channel joins the pieces in order (Chan, Golub and LeVeque 1979 for the squares).
-
-FN I offset(U at, U pixels, I channels, I channel) { return ((I)(at / pixels) * channels + channel) * pixels + at % pixels; }
+// A channel's values are counted 0 .. images * pixels and cut into `parts` pieces of `length`; a block sums one piece of
+// `width` channels, then a thread a channel joins the pieces in order (Chan, Golub and LeVeque 1979 for the squares).
+//
+// Neighbouring threads read neighbouring values: those of one channel, or, where a channel has one pixel to an image (a
+// map whose channels come last is so described, its pixels as images), those of `width` channels, a power of two.
 
 typedef struct {
     const T *x;
     A *partial; // [channels, parts, 2]: mean, sum of squares about it
-    I channels, pixels, values, parts, length;
+    I channels, pixels, values, parts, length, width;
 } Moments;
 
 KERNEL(norm_moments, Moments) {
     SHARED A sums[THREADS];
-    I channel = blockIdx.x / a.parts, part = blockIdx.x % a.parts;
-    U from = (U)(part * a.length), at;
+    U width = (U)a.width, step = THREADS / width, lane = threadIdx.x % width, at;
+    I part = blockIdx.x % (U)a.parts, channel = (I)(blockIdx.x / (U)a.parts) * width + lane;
+    U from = (U)(part * a.length);
     U to = (U)((part + 1) * a.length < a.values ? (part + 1) * a.length : a.values);
     U count = to > from ? to - from : 0;
     A sum = 0, mean, value;
-    for (at = from + threadIdx.x; at < to; at += THREADS) sum += load(a.x, offset(at, (U)a.pixels, a.channels, channel));
+    if (channel >= a.channels) to = from;
+    for (at = from + threadIdx.x / width; at < to; at += step) {
+        sum += load(a.x, offset(at, (U)a.pixels, a.channels, channel));
+    }
     sums[threadIdx.x] = sum;
-    fold(sums);
-    mean = count > 0 ? sums[0] / (A)count : (A)0;
+    fold_into(sums, width);
+    mean = count > 0 ? sums[lane] / (A)count : (A)0;
     __syncthreads();
     sum = 0;
-    for (at = from + threadIdx.x; at < to; at += THREADS) {
+    for (at = from + threadIdx.x / width; at < to; at += step) {
         value = load(a.x, offset(at, (U)a.pixels, a.channels, channel)) - mean;
         sum += value * value;
     }
     sums[threadIdx.x] = sum;
-    fold(sums);
-    if (threadIdx.x == 0) {
-        a.partial[2 * blockIdx.x] = mean;
-        a.partial[2 * blockIdx.x + 1] = sums[0];
+    fold_into(sums, width);
+    if (threadIdx.x < width && channel < a.channels) {
+        a.partial[2 * (channel * a.parts + part)] = mean;
+        a.partial[2 * (channel * a.parts + part) + 1] = sums[threadIdx.x];
     }
 }
 
@@ -90,7 +95,7 @@ KERNEL(norm_apply, Apply) {
     I i = place(), channel;
     A value;
     if (i >= a.total) return;
-    channel = i / a.pixels % a.channels;
+    channel = channel_of(i, a.pixels, a.channels);
     value = load(a.x, i) * a.slope[channel] + a.shift[channel];
     if (a.residual) value += load(a.residual, i);
     // Written so that NaN passes through.
@@ -102,16 +107,18 @@ typedef struct {
     const T *x, *y, *dy;
     const A *mean;
     A *partial; // [channels, parts, 2]: sum of dy, sum of dy (x - mean)
-    I channels, pixels, values, parts, length, relu;
+    I channels, pixels, values, parts, length, width, relu;
 } GradientSums;
 
 KERNEL(norm_gradient_sums, GradientSums) {
     SHARED A sums[THREADS];
     SHARED A products[THREADS];
-    I channel = blockIdx.x / a.parts, part = blockIdx.x % a.parts, i;
-    U at, to = (U)((part + 1) * a.length < a.values ? (part + 1) * a.length : a.values);
-    A sum = 0, product = 0, mean = a.mean[channel], gradient;
-    for (at = (U)(part * a.length) + threadIdx.x; at < to; at += THREADS) {
+    U width = (U)a.width, step = THREADS / width, at;
+    I part = blockIdx.x % (U)a.parts, channel = (I)(blockIdx.x / (U)a.parts) * width + threadIdx.x % width, i;
+    U to = (U)((part + 1) * a.length < a.values ? (part + 1) * a.length : a.values);
+    A sum = 0, product = 0, mean = channel < a.channels ? a.mean[channel] : (A)0, gradient;
+    if (channel >= a.channels) to = 0;
+    for (at = (U)(part * a.length) + threadIdx.x / width; at < to; at += step) {
         i = offset(at, (U)a.pixels, a.channels, channel);
         gradient = a.relu && !(load(a.y, i) > 0) ? (A)0 : load(a.dy, i);
         sum += gradient;
@@ -119,11 +126,11 @@ KERNEL(norm_gradient_sums, GradientSums) {
     }
     sums[threadIdx.x] = sum;
     products[threadIdx.x] = product;
-    fold(sums);
-    fold(products);
-    if (threadIdx.x == 0) {
-        a.partial[2 * blockIdx.x] = sums[0];
-        a.partial[2 * blockIdx.x + 1] = products[0];
+    fold_into(sums, width);
+    fold_into(products, width);
+    if (threadIdx.x < width && channel < a.channels) {
+        a.partial[2 * (channel * a.parts + part)] = sums[threadIdx.x];
+        a.partial[2 * (channel * a.parts + part) + 1] = products[threadIdx.x];
     }
 }
 
@@ -165,7 +172,7 @@ KERNEL(norm_gradient_input, GradientInput) {
     I i = place(), channel;
     A gradient;
     if (i >= a.total) return;
-    channel = i / a.pixels % a.channels;
+    channel = channel_of(i, a.pixels, a.channels);
     gradient = a.relu && !(load(a.y, i) > 0) ? (A)0 : load(a.dy, i);
     if (a.behind) store(a.behind, i, gradient);
     store(a.dx, i, a.slope[channel] * gradient + (a.lean[channel] * (load(a.x, i) - a.mean[channel]) + a.shift[channel]));

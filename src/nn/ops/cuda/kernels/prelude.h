@@ -67,12 +67,34 @@ FN void store(T *to, I i, A value) { to[i] = value; }
 // The place of this thread among all threads of the launch.
 FN I place(void) { return (I)blockIdx.x * THREADS + threadIdx.x; }
 
-// Folds the block's values in `sums` into sums[0], in a fixed order.
-FN void fold(A *sums) {
+// Takes the last digit off `i`, in base `by`. The GPU divides 32 bits several times as fast as 64.
+FN I digit(I *i, I by) {
+    I all = *i;
+    *i = (all | by) <= 0xffffffffLL ? (I)((U)all / (U)by) : all / by;
+    return all - *i * by;
+}
+
+// Folds the block's values in `sums` into the first `width`, a power of two: each takes those whose places leave the same
+// remainder, in a fixed order.
+FN void fold_into(A *sums, U width) {
     U half;
     __syncthreads();
-    for (half = THREADS / 2; half > 0; half /= 2) {
+    for (half = THREADS / 2; half >= width; half /= 2) {
         if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
         __syncthreads();
     }
+}
+
+FN void fold(A *sums) { fold_into(sums, 1); }
+
+// The channel of the value at `i` of [images, channels, pixels].
+FN I channel_of(I i, I pixels, I channels) {
+    if (pixels != 1) digit(&i, pixels);
+    return digit(&i, channels);
+}
+
+// Where a channel's value number `at` lies in [images, channels, pixels].
+FN I offset(U at, U pixels, I channels, I channel) {
+    if (pixels == 1) return (I)at * channels + channel;
+    return ((I)(at / pixels) * channels + channel) * pixels + at % pixels;
 }

@@ -20,7 +20,7 @@ fn tolerance(number: Number) -> f64 {
     }
 }
 
-fn close(what: &str, number: Number, got: &[f64], wanted: &[f64]) {
+pub fn close(what: &str, number: Number, got: &[f64], wanted: &[f64]) {
     assert_eq!(got.len(), wanted.len(), "{what}");
     let largest = wanted.iter().fold(1.0_f64, |most, v| most.max(v.abs()));
     for (i, (g, w)) in got.iter().zip(wanted).enumerate() {
@@ -42,11 +42,11 @@ pub fn rounded(value: f64, number: Number) -> f64 {
     }
 }
 
-fn tensor(values: &[f64], shape: &[usize]) -> Tensor {
+pub fn tensor(values: &[f64], shape: &[usize]) -> Tensor {
     Tensor::from_vec(values.to_vec(), shape, &Device::Cpu).unwrap()
 }
 
-fn flat(t: &Tensor) -> Vec<f64> {
+pub fn flat(t: &Tensor) -> Vec<f64> {
     t.flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -81,6 +81,9 @@ fn arguments_have_the_fields_of_their_structs_in_order() {
     check::<plan::Epilogue>();
     check::<plan::ChannelSums>();
     check::<plan::ChannelJoin>();
+    check::<plan::Scale>();
+    check::<plan::PlaneSums>();
+    check::<plan::Transpose>();
     check::<plan::Entry>();
     check::<plan::Squares>();
     check::<plan::Clip>();
@@ -90,7 +93,7 @@ fn arguments_have_the_fields_of_their_structs_in_order() {
     check::<plan::AdamW>();
     check::<plan::Sinkhorn>();
     let kernels: usize = Module::ALL.iter().map(|module| module.source().matches("typedef struct").count()).sum();
-    assert_eq!(kernels, 23, "a struct of the sources is not compared here");
+    assert_eq!(kernels, 26, "a struct of the sources is not compared here");
 }
 
 /// The same normalisation by the CPU's operation, in 64 bits: y, then the gradients of x, weight, bias and residual.
@@ -130,7 +133,7 @@ fn norm_on_cpu(
 }
 
 /// As [`norm_on_cpu`] by the kernels.
-fn norm_by_kernels(
+pub fn norm_by_kernels(
     number: Number,
     sizes: Channels,
     [x, weight, bias, residual, dy]: [&[f64]; 5],
@@ -184,7 +187,7 @@ fn norm_by_kernels(
     })
 }
 
-fn check_norm(number: Number, sizes: Channels, seed: u64, with_moments: bool, relu: bool) {
+pub fn check_norm(number: Number, sizes: Channels, seed: u64, with_moments: bool, relu: bool) {
     let single = wide(number);
     let per_channel = |n, lift| noise(seed + n, sizes.channels, single).iter().map(|v| v + lift).collect::<Vec<_>>();
     let per_channel = |n, lift| per_channel(n, lift).into_iter().map(|v| rounded(v, single)).collect::<Vec<_>>();
@@ -251,7 +254,7 @@ proptest! {
         seed: u64,
     ) {
         for number in NUMBERS {
-            let windows = Windows { planes, height, width, rows, columns, sliding: None };
+            let windows = Windows { planes, height, width, inner: 1, rows, columns, sliding: None };
             check_average(number, windows, seed >> 8, |x| ops::adaptive_avg_pool2d(x, (rows, columns)));
         }
     }
@@ -306,7 +309,7 @@ fn check_pools(
 ) {
     let count = |size: usize| (size + 2 * padding - kernel) / stride + 1;
     let (rows, columns) = (count(height), count(width));
-    let windows = Windows { planes, height, width, rows, columns, sliding: Some((kernel, stride, padding)) };
+    let windows = Windows { planes, height, width, inner: 1, rows, columns, sliding: Some((kernel, stride, padding)) };
     // Few levels, so that there are ties.
     let x: Vec<f64> = noise(seed, windows.inputs(), Number::F64).iter().map(|v| (v * levels as f64).round()).collect();
     let dy = noise(seed + 1, windows.outputs(), number);
@@ -337,7 +340,7 @@ fn check_maxima(
     let var = Var::from_tensor(&tensor(x, &[1, planes, height, width])).unwrap();
     let y = cpu(&var).unwrap();
     let (_, _, rows, columns) = y.dims4().unwrap();
-    let windows = Windows { planes, height, width, rows, columns, sliding: Some(sliding) };
+    let windows = Windows { planes, height, width, inner: 1, rows, columns, sliding: Some(sliding) };
     let dy = noise(77, windows.outputs(), number);
     let got = in_either_order(number, |on| {
         let [x, dy] = [x, &dy[..]].map(|v| Buffer::of(number, v));
@@ -373,7 +376,8 @@ fn nan_wins_a_maximum_and_passes_through_a_relu() {
     for number in NUMBERS {
         let got = in_either_order(number, |on| {
             let x = Buffer::of(number, &[1.0, f64::NAN, 3.0, 2.0, -1.0, 5.0, 5.0, f64::NEG_INFINITY]);
-            let windows = Windows { planes: 2, height: 2, width: 2, rows: 1, columns: 1, sliding: Some((2, 2, 0)) };
+            let windows =
+                Windows { planes: 2, height: 2, width: 2, inner: 1, rows: 1, columns: 1, sliding: Some((2, 2, 0)) };
             let (y, winners) = (Buffer::new(number, 2), Buffer::new(Number::F32, 2));
             plan::max_pool(on, windows, x.address(), y.address(), winners.address())?;
             let rectified = Buffer::new(number, 8);
@@ -409,7 +413,7 @@ fn relus_and_their_gradients_are_the_cpus() {
     }
 }
 
-fn check_epilogue(number: Number, sizes: Channels, seed: u64, relu: bool, [with_bias, with_residual]: [bool; 2]) {
+pub fn check_epilogue(number: Number, sizes: Channels, seed: u64, relu: bool, [with_bias, with_residual]: [bool; 2]) {
     let (y, residual) = (noise(seed, sizes.total(), number), noise(seed + 1, sizes.total(), number));
     let bias = noise(seed + 2, sizes.channels, number);
     let got = in_either_order(number, |on| {

@@ -119,18 +119,23 @@ impl Buffer {
     }
 
     pub fn of(number: Number, values: &[f64]) -> Self {
-        let bytes: Vec<u8> = match number {
+        let buffer = Self::new(number, values.len());
+        buffer.write(values);
+        buffer
+    }
+
+    pub fn write(&self, values: &[f64]) {
+        assert_eq!(values.len(), self.len);
+        let bytes: Vec<u8> = match self.number {
             Number::F32 => values.iter().flat_map(|v| (*v as f32).to_ne_bytes()).collect(),
             Number::F64 => values.iter().flat_map(|v| v.to_ne_bytes()).collect(),
             Number::Bf16 => values.iter().flat_map(|v| bf16::from_f64(*v).to_ne_bytes()).collect(),
         };
-        let buffer = Self::new(number, values.len());
-        for (word, bytes) in buffer.words.iter().zip(bytes.chunks(8)) {
+        for (word, bytes) in self.words.iter().zip(bytes.chunks(8)) {
             let mut whole = [0xff; 8];
             whole[..bytes.len()].copy_from_slice(bytes);
             word.set(u64::from_ne_bytes(whole));
         }
-        buffer
     }
 
     pub fn address(&self) -> Address {

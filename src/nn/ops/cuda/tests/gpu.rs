@@ -12,6 +12,8 @@ use crate::ot::{self, SinkhornOptions};
 use crate::train::losses::{self, Compared, Mining, Partners, StructuralSettings, Triplets};
 use crate::train::optimizer::{self, Length, Optimizer, Rule};
 
+mod maps;
+
 fn gpu() -> Device {
     allow_tf32(false);
     Device::new_cuda(0).unwrap_or_else(|e| panic!("these tests need a GPU: {e}"))
@@ -77,11 +79,10 @@ fn parity(what: &str, inputs: &[Tensor], bf16: f64, f: impl Fn(&[Tensor]) -> Res
     }
 }
 
-#[test]
-#[ignore = "needs a GPU"]
-fn gpu_convolutions_are_the_cpus() {
+/// A name, the shapes of input and weight, and how the one walks over the other.
+fn convolutions() -> [(&'static str, [usize; 4], [usize; 4], ConvSpec); 9] {
     let spec = |stride, padding, dilation, groups| ConvSpec { stride, padding, dilation, groups };
-    let cases = [
+    [
         ("1x1", [2, 8, 9, 7], [6, 8, 1, 1], spec((1, 1), (0, 0), (1, 1), 1)),
         ("1x1, stride 2", [2, 8, 9, 8], [6, 8, 1, 1], spec((2, 2), (0, 0), (1, 1), 1)),
         ("3x3", [3, 4, 10, 11], [8, 4, 3, 3], spec((1, 1), (1, 1), (1, 1), 1)),
@@ -91,8 +92,13 @@ fn gpu_convolutions_are_the_cpus() {
         ("3x3, 4 groups", [2, 8, 9, 9], [12, 2, 3, 3], spec((1, 1), (1, 1), (1, 1), 4)),
         ("3x3, depthwise", [2, 6, 9, 9], [6, 1, 3, 3], spec((1, 1), (1, 1), (1, 1), 6)),
         ("one image, one channel", [1, 1, 5, 5], [1, 1, 3, 3], spec((1, 1), (0, 0), (1, 1), 1)),
-    ];
-    for (what, x, w, spec) in cases {
+    ]
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn gpu_convolutions_are_the_cpus() {
+    for (what, x, w, spec) in convolutions() {
         let inputs = [noise(1, &x), noise(2, &w)];
         parity(what, &inputs, 0.02, |t| ops::conv2d(&t[0], &t[1], None, spec));
         let biased = [noise(1, &x), noise(2, &w), noise(3, &w[..1])];

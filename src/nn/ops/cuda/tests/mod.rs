@@ -5,5 +5,6 @@ mod emulated;
 mod emulator;
 #[cfg(feature = "cuda")]
 mod gpu;
+mod orders;
 mod transport;
 mod update;
