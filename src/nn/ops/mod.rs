@@ -22,6 +22,7 @@ mod later;
 mod linear;
 mod map;
 mod norm;
+mod norm_core;
 mod pool;
 pub mod probe;
 mod product;

@@ -147,8 +147,8 @@ impl Convolve for Gpu<'_> {
         match session.run(&plan, space, self.number, from, to) {
             Ok(()) => Ok(true),
             // Its heuristics may offer what it then refuses. If it was anything else, the other order fails as well.
-            Err(_) if order == Order::ChannelsLast => {
-                session.plans.borrow_mut().insert(key, None);
+            Err(error) if order == Order::ChannelsLast => {
+                session.decline(key, &error);
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -234,12 +234,21 @@ impl Session {
             return Ok(plan.clone());
         }
         let plan = match self.make(&key) {
-            Ok(plan) => Some(Rc::new(plan)),
-            Err(_) if key.order == Order::ChannelsLast => None,
+            Ok(plan) => Rc::new(plan),
+            Err(error) if key.order == Order::ChannelsLast => {
+                self.decline(key, &error);
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
-        self.plans.borrow_mut().insert(key, plan.clone());
-        Ok(plan)
+        self.plans.borrow_mut().insert(key, Some(Rc::clone(&plan)));
+        Ok(Some(plan))
+    }
+
+    /// From now on this convolution has its channels first. Said once for each shape, for whoever looks for the time.
+    fn decline(&self, key: Key, why: &Error) {
+        tracing::info!(target: "seamline", "channels first, as cuDNN has no way with channels last ({why}): {key:?}");
+        self.plans.borrow_mut().insert(key, None);
     }
 
     fn make(&self, key: &Key) -> Result<Plan> {
