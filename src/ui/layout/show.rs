@@ -48,8 +48,13 @@ fn inside(ui: &mut Ui) -> Ui {
 
 /// A pane whose content scrolls where it does not fit, and which says how high it is.
 fn scrolling_ui(ui: &mut Ui, pane: Pane, content: impl FnOnce(&mut Ui)) {
-    let mut ui = inside(ui);
+    let inside = inside(ui);
+    let width = inside.available_width();
+    // The bar lies in the margin, beside what is read.
+    let rect = inside.max_rect().with_max_x(inside.max_rect().right() + space::M);
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(rect));
     let shown = ScrollArea::vertical().id_salt(pane).auto_shrink(false).show(&mut ui, |ui| {
+        ui.set_max_width(width);
         ui.spacing_mut().item_spacing.y = space::XS + 2.0;
         content(ui);
     });
