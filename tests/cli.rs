@@ -374,8 +374,12 @@ fn an_index_in_8_bits_is_searched_in_8_bits_until_it_is_changed_back() {
     assert!(found["device"].as_str().unwrap().starts_with("CPU"));
     let back = index(&["--precision", "f32"]);
     assert_eq!((&back["precision"], &back["embedded"]), (&Value::from("f32"), &Value::from(0)));
-    let wrong = sentence(&seamline(&["index", "--project", &folder, "--precision", "bf16"]), 2);
-    assert!(wrong.contains("f32 or int8"), "{wrong}");
+    let wrong = sentence(&seamline(&["index", "--project", &folder, "--precision", "f16"]), 2);
+    assert!(wrong.contains("f32, int8 or bf16"), "{wrong}");
+    // By name, so that a machine with a GPU says the same.
+    let elsewhere = ["index", "--project", &folder, "--precision", "bf16", "--device", "cpu"];
+    let refused = sentence(&seamline(&elsewhere), 1);
+    assert!(refused.contains("bf16") || refused.contains("16-bit"), "{refused}");
     let refused = sentence(&seamline(&["index", "--project", &folder, "--precision", "int8", "--device", "cuda"]), 1);
     assert!(refused.contains("CUDA") || refused.contains("8-bit"), "{refused}");
     let devices = json(&seamline(&["devices", "--json"]));

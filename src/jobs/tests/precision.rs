@@ -1,4 +1,4 @@
-//! The model in 8 bits: through the window's backend, and the shipped weights on photos of the sample.
+//! The model in other precisions: through the window's backend, and the shipped weights on photos of the sample.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use super::{Machine, street};
 use crate::data::{compared_part, decode_file};
 use crate::domain::{Arithmetic, PhotoDomain, StopFlag};
 use crate::index::{GalleryIndex, embed_photo};
+use crate::jobs::models::place_for;
 use crate::jobs::{Event, ProjectSummary, QueryPhoto, Request};
 use crate::nn::{CellFeatures, Encoder};
 use crate::synth::SampleSpec;
@@ -52,6 +53,27 @@ fn another_precision_embeds_once_is_kept_with_the_project_and_goes_back_for_noth
     assert_eq!(to(&mut window, Arithmetic::F32).arithmetic, Arithmetic::F32);
     let now = std::fs::metadata(features.join(id).join("index.seam")).unwrap().modified().unwrap();
     assert_eq!(now, written, "nothing was embedded");
+}
+
+/// A project that was indexed in 16 bits beside a GPU opens, and searches, where there is none.
+#[test]
+fn what_a_gpu_alone_computes_is_computed_in_32_bits_without_one() {
+    for (asked, found) in
+        [(Arithmetic::F32, Arithmetic::F32), (Arithmetic::Int8, Arithmetic::Int8), (Arithmetic::Bf16, Arithmetic::F32)]
+    {
+        let (arithmetic, device) = place_for(asked, &Device::Cpu);
+        assert!(arithmetic == found && device.is_cpu(), "{asked:?}: {arithmetic:?}");
+    }
+    let machine = Machine::with_sample();
+    {
+        let mut project = crate::jobs::open::open_folder(&machine.sample()).unwrap();
+        project.set_arithmetic(Arithmetic::Bf16).unwrap();
+    }
+    let mut window = machine.start();
+    let summary = window.open(None);
+    assert!(!summary.device.contains("bf16"), "{}", summary.device);
+    let query = window.search(1, QueryPhoto::Project(street(2)));
+    window.wait_unless_failed(|event| matches!(event, Event::Ranked { query: of, .. } if *of == query).then_some(()));
 }
 
 /// Every street photo of a few products is nearest to the same shop photo in both, and every vector nearly the same.
