@@ -94,8 +94,8 @@ fn row_ui(ui: &mut Ui, ctx: &Ctx<'_>, runs: &[RunSummary], index: usize) {
         ui.painter().text(Pos2::new(rest.left() + 2.0, y), Align2::LEFT_CENTER, name, font, tokens.text).width();
     ui.painter().galley(Pos2::new(rest.left() + 2.0 + taken + space::XS, y - state.size().y / 2.0), state, color);
     let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
-    // A run under way is summed up when it ends.
-    let first = run.state == RunState::Running && run.seconds == 0.0;
+    // A run under way is summed up when it ends; one that has only just been listed is in its first sitting.
+    let first = run.state == RunState::Running && run.seconds < 1.0;
     let seconds = if first { (ctx.unix_secs as f64 - run.begun).max(0.0) } else { run.seconds };
     let values = [share(run.recall_at_1), share(run.mean_average_precision), span(seconds)];
     for ((_, from_right, _), value) in COLUMNS.into_iter().zip(values) {
