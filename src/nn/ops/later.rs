@@ -25,15 +25,6 @@ impl Later {
         Ok(Self(Numbers::Here(values.to_vec1()?)))
     }
 
-    /// Whether [`Self::wait`] answers at once.
-    pub fn is_ready(&self) -> bool {
-        match &self.0 {
-            Numbers::Here(_) => true,
-            #[cfg(feature = "cuda")]
-            Numbers::There(later) => later.is_ready(),
-        }
-    }
-
     /// The numbers, once they are there. An error of the device's earlier work may come to light here.
     pub fn wait(&self) -> Result<Vec<f64>> {
         match &self.0 {
@@ -65,7 +56,6 @@ mod tests {
         let values = Tensor::new(&[0.1_f32, f32::NAN, -3.0], &Device::Cpu).unwrap();
         let later = Later::of(&values).unwrap();
         values.zero_set().unwrap();
-        assert!(later.is_ready());
         let got = later.wait().unwrap();
         assert_eq!((got[0], got[2], got.len()), (f64::from(0.1_f32), -3.0, 3));
         assert!(got[1].is_nan() && later.wait().unwrap()[1].is_nan());

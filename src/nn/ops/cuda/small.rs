@@ -61,10 +61,6 @@ impl Later {
         Ok(Self { memory: Some(memory), copied: pinned::event(&stream)? })
     }
 
-    pub fn is_ready(&self) -> bool {
-        self.copied.is_complete()
-    }
-
     pub fn wait(&self) -> Result<Vec<f64>> {
         self.copied.synchronize().map_err(Error::wrap)?;
         let Some(pinned) = &self.memory else { return Ok(Vec::new()) };

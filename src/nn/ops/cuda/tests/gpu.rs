@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::super::allow_tf32;
 use crate::nn::ops::tests::bits;
-use crate::nn::ops::{self, ConvSpec, Later, Moved, Scale, Transport, Update};
+use crate::nn::ops::{self, ConvSpec, Later, Map, Moved, Order, Scale, Transport, Update};
 use crate::nn::tests::gradients;
 use crate::nn::{Arch, BackboneConfig, Embedder, EmbedderConfig};
 use crate::ot::{self, SinkhornOptions};
@@ -117,15 +117,19 @@ fn gpu_fused_convolutions_are_the_cpus() {
     let tensors = [noise(1, &[3, 8, 9, 9]), noise(2, &[8, 8, 3, 3]), noise(3, &[8]), noise(4, &[3, 8, 9, 9])];
     for (bias, residual, relu) in [(false, false, false), (true, false, true), (false, true, true), (true, true, true)]
     {
-        let fused = |device: &Device, dtype| -> Vec<f64> {
+        let fused = |device: &Device, dtype, order| -> Vec<f64> {
             let [x, w, b, r] = tensors.each_ref().map(|t| t.to_dtype(dtype).unwrap().to_device(device).unwrap());
+            let [x, r] = [x, r].map(|t| Map::enter_as(&t, order).unwrap());
             let (bias, residual) = (bias.then_some(&b), residual.then_some(&r));
-            host(&ops::conv2d_fused(&x, &w, bias, ConvSpec::square(1, 1), relu, residual).unwrap())
+            let y = x.conv2d_fused(&w, bias, ConvSpec::square(1, 1), relu, residual).unwrap();
+            host(&y.leave().unwrap())
         };
-        let wanted = fused(&Device::Cpu, DType::F64);
-        close("f64", &fused(&device, DType::F64), &wanted, 1e-10);
-        close("f32", &fused(&device, DType::F32), &wanted, 1e-4);
-        close("bf16", &fused(&device, DType::BF16), &wanted, 0.02);
+        let wanted = fused(&Device::Cpu, DType::F64, Order::ChannelsFirst);
+        for order in [Order::ChannelsFirst, Order::ChannelsLast] {
+            for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-4), (DType::BF16, 0.02)] {
+                close(&format!("{dtype:?}, {order:?}"), &fused(&device, dtype, order), &wanted, tolerance);
+            }
+        }
     }
 }
 

@@ -49,27 +49,6 @@ fn gpu_convolutions_with_channels_last_are_the_cpus() {
 
 #[test]
 #[ignore = "needs a GPU"]
-fn gpu_fused_convolutions_with_channels_last_are_the_cpus() {
-    let device = gpu();
-    let tensors = [noise(1, &[3, 8, 9, 9]), noise(2, &[8, 8, 3, 3]), noise(3, &[8]), noise(4, &[3, 8, 9, 9])];
-    for (bias, residual, relu) in [(false, false, false), (true, false, true), (false, true, true), (true, true, true)]
-    {
-        let fused = |device: &Device, dtype| -> Vec<f64> {
-            let [x, w, b, r] = tensors.each_ref().map(|t| t.to_dtype(dtype).unwrap().to_device(device).unwrap());
-            let [x, r] = [x, r].map(|t| Map::enter_as(&t, Order::ChannelsLast).unwrap());
-            let (bias, residual) = (bias.then_some(&b), residual.then_some(&r));
-            let y = x.conv2d_fused(&w, bias, ConvSpec::square(1, 1), relu, residual).unwrap();
-            host(&y.leave().unwrap())
-        };
-        let wanted = fused(&Device::Cpu, DType::F64);
-        close("f64", &fused(&device, DType::F64), &wanted, 1e-10);
-        close("f32", &fused(&device, DType::F32), &wanted, 1e-4);
-        close("bf16", &fused(&device, DType::BF16), &wanted, 0.02);
-    }
-}
-
-#[test]
-#[ignore = "needs a GPU"]
 fn gpu_normalisations_with_channels_last_are_the_cpus() {
     for shape in [[4, 6, 7, 7], [2, 3, 60, 61], [8, 130, 1, 1], [16, 64, 28, 28]] {
         let c = shape[1];
