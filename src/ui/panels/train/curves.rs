@@ -1,5 +1,7 @@
 //! The curves of the runs that are laid over each other: one chart for each quantity, one pointer for all of them.
 
+use std::sync::Arc;
+
 use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, Vec2, WidgetInfo};
 
 use super::{message_ui, send};
@@ -273,6 +275,9 @@ fn chart_ui(
 /// Which runs are drawn, and how.
 fn tools_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
     let view = &ctx.prefs.curves;
+    let drawn: Vec<Drawn<'_>> = Drawn::all(ui, ctx);
+    let wanted: f32 = drawn.iter().map(|run| run.width() + space::S).sum();
+    let mut beside = true;
     ui.horizontal(|ui| {
         ui.set_height(size::SLIDER_ROW);
         let mut new = view.clone();
@@ -304,55 +309,72 @@ fn tools_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
                     }
                 });
             }
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| legend_ui(ui, ctx));
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                beside = wanted <= ui.available_width();
+                if beside {
+                    drawn.iter().for_each(|run| run.show(ui, ctx));
+                }
+                if drawn.len() > 1 && ui.available_width() > 190.0 {
+                    let hint = RichText::new("a colour for each run, a stroke for each line").font(tokens::small());
+                    ui.label(hint.color(ctx.tokens.dim));
+                }
+            });
         });
         if new != *view {
             send(ctx, TrainCommand::SetView(Box::new(new)));
         }
     });
+    if !beside {
+        // Names of runs that are compared differ in a letter or two, so they are shown whole, on as many lines as they take.
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            drawn.iter().for_each(|run| run.show(ui, ctx));
+        });
+        ui.add_space(space::XS);
+    }
 }
 
-/// A run's name in the legend is at least so wide.
-const LEAST_NAME: f32 = 48.0;
+/// The longest name of a run in the legend; a longer one loses its middle.
+const LONGEST_NAME: f32 = 240.0;
 
-/// The runs that are drawn, each with a way to take it away.
-fn legend_ui(ui: &mut Ui, ctx: &Ctx<'_>) {
-    let drawn: Vec<(usize, &RunId)> = ctx.session.train.drawn().collect();
-    ui.spacing_mut().item_spacing.x = space::S;
-    let beside = size::DOT + 3.0 * space::S;
-    for (number, (place, run)) in drawn.iter().enumerate() {
-        let left = &drawn[number..];
-        // Every run that is left has an equal share; where that is nothing to read by, the rest is counted.
-        let share = (ui.available_width() + space::S) / left.len() as f32 - space::S - beside;
-        if share < LEAST_NAME && left.len() > 1 {
-            let names: Vec<&str> = left.iter().map(|(_, run)| run.as_str()).collect();
-            ui.label(RichText::new(format!("+{}", left.len())).font(tokens::small()).color(ctx.tokens.dim))
-                .on_hover_text(names.join("\n"));
-            return;
-        }
-        let color = chart::looks(ctx.tokens, *place).0;
-        let text = super::cut_inside(ui, run.as_str(), share.min(150.0), tokens::strong());
-        let galley = ui.painter().layout_no_wrap(text, tokens::strong(), ctx.tokens.text);
-        let width = galley.size().x + beside;
-        let (rect, response) = ui.allocate_exact_size(Vec2::new(width, size::CHIP), Sense::click());
-        let name = format!("Take the curves of {run} away");
-        response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &name));
+/// A run that is drawn, in the legend: its colour, its name and a way to take it away.
+struct Drawn<'a> {
+    run: &'a RunId,
+    color: egui::Color32,
+    name: Arc<egui::Galley>,
+}
+
+impl<'a> Drawn<'a> {
+    fn all(ui: &Ui, ctx: &Ctx<'a>) -> Vec<Self> {
+        let drawn: Vec<(usize, &RunId)> = ctx.session.train.drawn().collect();
+        let alone = drawn.len() == 1;
+        let legend = drawn.into_iter().map(|(place, run)| {
+            let text = super::cut_inside(ui, run.as_str(), LONGEST_NAME, tokens::strong());
+            // One run alone has a colour for each of its lines.
+            let color = if alone { ctx.tokens.text } else { chart::looks(ctx.tokens, place).0 };
+            Self { run, color, name: ui.painter().layout_no_wrap(text, tokens::strong(), ctx.tokens.text) }
+        });
+        legend.collect()
+    }
+
+    fn width(&self) -> f32 {
+        self.name.size().x + size::DOT + 3.0 * space::S
+    }
+
+    fn show(&self, ui: &mut Ui, ctx: &Ctx<'_>) {
+        ui.spacing_mut().item_spacing.x = space::S;
+        let (rect, response) = ui.allocate_exact_size(Vec2::new(self.width(), size::CHIP), Sense::click());
+        let words = format!("Take the curves of {} away", self.run);
+        response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &words));
         if response.hovered() || response.has_focus() {
             ui.painter().rect_filled(rect, radius::CONTROL, ctx.tokens.chip);
         }
         let dot = egui::pos2(rect.left() + space::S, rect.center().y);
-        // One run alone has a colour for each of its lines.
-        let color = if drawn.len() == 1 { ctx.tokens.text } else { color };
-        ui.painter().circle_filled(dot, size::DOT / 2.0, color);
-        let at = egui::pos2(dot.x + size::DOT, rect.center().y - galley.size().y / 2.0);
-        ui.painter().galley(at, galley, ctx.tokens.text);
-        if response.on_hover_text(&name).clicked() {
-            send(ctx, TrainCommand::Show { run: (*run).clone(), shown: false });
+        ui.painter().circle_filled(dot, size::DOT / 2.0, self.color);
+        let at = egui::pos2(dot.x + size::DOT, rect.center().y - self.name.size().y / 2.0);
+        ui.painter().galley(at, self.name.clone(), ctx.tokens.text);
+        if response.on_hover_text(&words).clicked() {
+            send(ctx, TrainCommand::Show { run: self.run.clone(), shown: false });
         }
-    }
-    if drawn.len() > 1 && ui.available_width() > 190.0 {
-        ui.label(
-            RichText::new("a colour for each run, a stroke for each line").font(tokens::small()).color(ctx.tokens.dim),
-        );
     }
 }
