@@ -109,7 +109,7 @@ impl Objective {
         if loss.triplet + loss.margin_loss + loss.structural + loss.structural_margin_loss > 0.0 {
             let random = &mut losses::draws(config.seed, step);
             let triplets = Triplets::mine(&output.global, batch.partners(), loss.mining, random)?;
-            batch.triplets(&triplets, &mut objective)?;
+            batch.triplets(&triplets, step, &mut objective)?;
             objective.triplets = Some(triplets);
         }
         batch.others(&mut objective)?;
@@ -172,21 +172,25 @@ impl Compare<'_> {
         Compared::new(&self.output.cells.flatten_from(2)?, Some(&self.output.global))
     }
 
-    /// One street photo of each product against one of its shop photos and one of the product before it: products of a
-    /// kind stand side by side in a batch. `None` where other photos are alike, which only mining tells apart.
-    fn neighbours(&self) -> Result<Option<Triplets>> {
+    /// One street photo of each product against one of its shop photos and one of another product's, which changes with
+    /// the step until each has been compared with each: against the hardest ones plans learn little (docs/experiments.md).
+    /// `None` where other photos are alike, which only mining tells apart.
+    fn by_turns(&self, step: u64) -> Result<Option<Triplets>> {
         let loss = &self.config.loss;
         if loss.alike != Alike::Products || !loss.across_domains || loss.mining != Mining::BatchHard {
             return Ok(None);
         }
         let (street, shop) = self.labels.pairs();
-        let n = if street.len() > 1 { street.len() } else { 0 };
-        let rows: Vec<[usize; 3]> = (0..n).map(|i| [street[i], shop[i], shop[(i + n - 1) % n]]).collect();
+        let n = street.len();
+        let others = n.saturating_sub(1);
+        let turn = 1 + (step % others.max(1) as u64) as usize;
+        let anchors = if others > 0 { n } else { 0 };
+        let rows: Vec<[usize; 3]> = (0..anchors).map(|i| [street[i], shop[i], shop[(i + turn) % n]]).collect();
         Triplets::of(&rows, self.output.global.device()).map(Some)
     }
 
     /// The losses on mined triplets.
-    fn triplets(&self, triplets: &Triplets, objective: &mut Objective) -> Result<()> {
+    fn triplets(&self, triplets: &Triplets, step: u64, objective: &mut Objective) -> Result<()> {
         let (loss, global) = (&self.config.loss, &self.output.global);
         if loss.triplet > 0.0 {
             let part = losses::triplet(global, triplets, &loss.triplet())?;
@@ -207,7 +211,7 @@ impl Compare<'_> {
         }
         let (photos, plans) = (self.structure()?, loss.plans());
         if loss.structural > 0.0 {
-            let own = self.neighbours()?;
+            let own = self.by_turns(step)?;
             let triplets = own.as_ref().unwrap_or(triplets);
             let part = losses::structural_triplet(&photos, triplets, loss.structural_margin, &plans)?;
             objective.take(LossPart::Structural, loss.structural, part)?;

@@ -27,7 +27,8 @@ pub struct LossSection {
     /// Whether they compare street photos with shop photos only.
     pub across_domains: bool,
     /// How the triplet, the margin loss and their structural versions choose partners: batch-hard, semi-hard,
-    /// distance-weighted or random. With batch-hard the structural triplet compares neighbouring products.
+    /// distance-weighted or random, by their global vectors. With batch-hard the structural triplet takes the batch's other
+    /// products by turns instead.
     pub mining: Mining,
     /// Weight of the triplet.
     pub triplet: f64,
