@@ -45,6 +45,7 @@ impl<T> Default for Epilogue<'_, T> {
 /// data's gradient the pixels of one phase, which share a remainder of the stride with no other phase's, phases being done
 /// one after the other. A fast convolution's tiles are a partition of the pixels (`conv_fast`). Rayon's joins order each
 /// call's writes before whatever reads them. Everything else in these operations splits slices by `par_chunks_mut`.
+/// `scripts/race-check` runs the tests under ThreadSanitizer.
 pub struct Target<T>(*mut T, usize);
 
 // SAFETY: `Target::run` is the only access, and its callers give every place to one task.

@@ -3,7 +3,7 @@
 //!
 //! Shared memory is written in four places (`direct`, `winograd`, `pixelwise`, `int8`), always through [`map::Space`]: tasks of
 //! one step write disjoint pixels or blocks of one map and read only maps that the step does not write, which the plan
-//! sees to. Miri cannot run the vector kernels; it can run the portable one, under which the tests pass as well.
+//! sees to. `scripts/race-check` looks for a place that two tasks touch.
 
 mod direct;
 mod int8;
