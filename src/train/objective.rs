@@ -154,6 +154,17 @@ impl Objective {
     }
 }
 
+/// One street photo of each product against its shop photo and another product's, which changes with the step until each
+/// product was compared with each: against the hardest ones plans learn little (docs/experiments.md). None of one product.
+fn by_turns(street: &[usize], shop: &[usize], step: u64) -> Vec<[usize; 3]> {
+    let products = street.len();
+    if products < 2 {
+        return Vec::new();
+    }
+    let turn = 1 + (step % (products as u64 - 1)) as usize;
+    (0..products).map(|i| [street[i], shop[i], shop[(i + turn) % products]]).collect()
+}
+
 /// A batch that is compared with itself.
 struct Compare<'a> {
     output: &'a EmbedderOutput,
@@ -172,21 +183,15 @@ impl Compare<'_> {
         Compared::new(&self.output.cells.flatten_from(2)?, Some(&self.output.global))
     }
 
-    /// One street photo of each product against one of its shop photos and one of another product's, which changes with
-    /// the step until each has been compared with each: against the hardest ones plans learn little (docs/experiments.md).
-    /// `None` where other photos are alike, which only mining tells apart.
+    /// [`by_turns`] where photos of one product are alike, across domains. `None` where other photos are, which only mining
+    /// tells apart.
     fn by_turns(&self, step: u64) -> Result<Option<Triplets>> {
         let loss = &self.config.loss;
         if loss.alike != Alike::Products || !loss.across_domains || loss.mining != Mining::BatchHard {
             return Ok(None);
         }
         let (street, shop) = self.labels.pairs();
-        let n = street.len();
-        let others = n.saturating_sub(1);
-        let turn = 1 + (step % others.max(1) as u64) as usize;
-        let anchors = if others > 0 { n } else { 0 };
-        let rows: Vec<[usize; 3]> = (0..anchors).map(|i| [street[i], shop[i], shop[(i + turn) % n]]).collect();
-        Triplets::of(&rows, self.output.global.device()).map(Some)
+        Triplets::of(&by_turns(&street, &shop, step), self.output.global.device()).map(Some)
     }
 
     /// The losses on mined triplets.
@@ -262,5 +267,27 @@ impl Compare<'_> {
             objective.take(LossPart::Structural, loss.structural_info_nce, part)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::by_turns;
+
+    #[test]
+    fn each_product_is_compared_with_each_other_one_and_never_with_itself() {
+        let (street, shop) = ([10, 12, 14, 16, 18], [11, 13, 15, 17, 19]);
+        let mut met = BTreeSet::new();
+        for step in 7..11 {
+            let rows = by_turns(&street, &shop, step);
+            assert!(rows.iter().zip(street.iter().zip(&shop)).all(|(row, (a, p))| row[..2] == [*a, *p]));
+            met.extend(rows.iter().map(|row| (row[1], row[2])));
+        }
+        let all = shop.iter().flat_map(|a| shop.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b).collect();
+        assert_eq!(met, all);
+        assert_eq!(by_turns(&[3, 5], &[4, 6], 9), [[3, 4, 6], [5, 6, 4]]);
+        assert!(by_turns(&[3], &[4], 9).is_empty() && by_turns(&[], &[], 0).is_empty());
     }
 }
