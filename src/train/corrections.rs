@@ -84,7 +84,8 @@ pub struct FineTuneConfig {
     pub replay_products: usize,
     /// Corrections in each batch.
     pub corrections: usize,
-    /// Weights of pulling and pushing corrected pairs.
+    /// Weights of pulling and pushing corrected pairs. With less of a push a denied pair often ends closer, drawn along by
+    /// what else the few steps learn.
     pub pull: f64,
     pub push: f64,
     /// Weight of staying where the former model had put the replayed photos.
@@ -100,7 +101,7 @@ impl Default for FineTuneConfig {
             replay_products: 8,
             corrections: 8,
             pull: 2.0,
-            push: 2.0,
+            push: 4.0,
             retention: 5.0,
             seed: 1,
         }

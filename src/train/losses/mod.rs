@@ -34,11 +34,13 @@ use candle_core::{D, DType, Device, Result, Tensor};
 
 use crate::nn::ops::send;
 
-/// Rows scaled to unit length; a row of zeros stays zeros.
+/// Rows scaled to unit length. A row of zeros, such as a cell that no filter answers to, stays zeros and has no gradient:
+/// PyTorch's `normalize` gives it one of 1e12, which after clipping is all that is left of a step.
 pub fn normalize_rows(x: &Tensor) -> Result<Tensor> {
-    // The square of the bound that PyTorch's `normalize` puts under the length.
-    let length = x.sqr()?.sum_keepdim(D::Minus1)?.affine(1.0, 1e-24)?.sqrt()?;
-    x.broadcast_div(&length)
+    let square = x.sqr()?.sum_keepdim(D::Minus1)?;
+    // Lengths above 1e-6 alone; the addend is the square of the bound that PyTorch puts under a length.
+    let alive = square.detach().gt(1e-12)?.to_dtype(x.dtype())?;
+    (x.broadcast_mul(&alive)?).broadcast_div(&square.affine(1.0, 1e-24)?.sqrt()?)
 }
 
 /// max(x, 0) whose derivative at 0 is 0.

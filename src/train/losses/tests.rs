@@ -432,3 +432,19 @@ fn softplus_and_relu_have_pytorch_s_values_and_slopes_at_zero_and_far_out() {
     let slope = relu(&x).unwrap().sum_all().unwrap().backward().unwrap();
     assert_eq!(host(slope.get(x.as_tensor()).unwrap()), [0.0, 0.0, 0.0, 1.0, 1.0]);
 }
+
+/// Of the defining property alone: a zero row has no direction, so nothing may come back through it.
+#[test]
+fn a_row_of_zeros_stays_zeros_and_has_no_gradient() {
+    let x = Var::from_vec(vec![3.0_f64, 4.0, 0.0, 0.0, 0.0, -2.0], (3, 2), &Device::Cpu).unwrap();
+    let y = normalize_rows(&x).unwrap();
+    assert_eq!(y.to_vec2::<f64>().unwrap(), [[0.6, 0.8], [0.0, 0.0], [0.0, -1.0]]);
+    let weights = Tensor::new(&[[1.0_f64, 0.0], [5.0, 7.0], [2.0, 3.0]], &Device::Cpu).unwrap();
+    let found = (y * weights).unwrap().sum_all().unwrap().backward().unwrap();
+    let gradient = found.get(&x).unwrap().to_vec2::<f64>().unwrap();
+    // (w - y (y . w)) / |x|.
+    let wanted = [[0.128, -0.096], [0.0, 0.0], [1.0, 0.0]];
+    for (got, wanted) in gradient.iter().flatten().zip(wanted.iter().flatten()) {
+        assert!((got - wanted).abs() < 1e-12, "{gradient:?}");
+    }
+}

@@ -53,7 +53,11 @@ fn scene() -> Scene {
 }
 
 fn tune(scene: &Scene, corrections: &Corrections, stop: &StopFlag, run: &str) -> FineTuned {
-    let config = FineTuneConfig { steps: Some(12), rate: 2e-3, ..FineTuneConfig::default() };
+    tune_by(scene, corrections, 1, stop, run)
+}
+
+fn tune_by(scene: &Scene, corrections: &Corrections, seed: u64, stop: &StopFlag, run: &str) -> FineTuned {
+    let config = FineTuneConfig { steps: Some(12), rate: 2e-3, seed, ..FineTuneConfig::default() };
     let (run, info) = (scene.root.join("runs").join(run), RunInfo::default());
     fine_tune(&scene.model, scene.dataset.clone(), corrections, &config, &run, &info, &Device::Cpu, stop, &mut |_| {})
         .unwrap()
@@ -95,6 +99,11 @@ fn said_pairs_come_closer_denied_pairs_part_and_kinds_are_learnt() {
     let (pair, apart) = ((&query, &yes), (&other, &no));
     assert!(similarity(after, pair.0, pair.1) > similarity(&before, pair.0, pair.1) + 1e-3);
     assert!(similarity(after, apart.0, apart.1) < similarity(&before, apart.0, apart.1) - 1e-3);
+    for seed in 2..6 {
+        let other = tune_by(&scene, &corrections, seed, &StopFlag::new(), &format!("tuned-{seed}"));
+        let moved = [pair, apart].map(|(a, b)| similarity(&other.embedder, a, b) - similarity(&before, a, b));
+        assert!(moved[0] > 1e-3 && moved[1] < -1e-3, "seed {seed}: {moved:?}");
+    }
     let dress = |embedder: &Embedder| {
         let logits = look(embedder, &no).1.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let class = tuned.card.kinds.iter().position(|kind| kind == "dress").unwrap();
@@ -160,6 +169,11 @@ fn the_same_corrections_give_the_same_weights_and_a_stop_is_no_model() {
     let pair = (photo(&scene.dataset, "street/p0_0.png"), photo(&scene.dataset, "shop/p0_0.png"));
     let (after, before) = (similarity(&one.embedder, &pair.0, &pair.1), similarity(&before, &pair.0, &pair.1));
     assert!(after < before, "{after} is not less than {before}");
+    for seed in 2..6 {
+        let other = tune_by(&scene, &corrections, seed, &StopFlag::new(), &format!("one-{seed}"));
+        let after = similarity(&other.embedder, &pair.0, &pair.1);
+        assert!(after < before, "seed {seed}: {after} is not less than {before}");
+    }
     let stop = StopFlag::new();
     stop.stop();
     let stopped = tune(&scene, &corrections, &stop, "stopped");
